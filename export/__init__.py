@@ -1,0 +1,1 @@
+"""Trained weights to servable files, behind a parity gate."""

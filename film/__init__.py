@@ -1,0 +1,1 @@
+"""The core: names, numbers and pixels. Knows no server and no framework."""

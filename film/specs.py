@@ -1,0 +1,139 @@
+"""Every name, label, size, limit and tolerance of Safelight, said once.
+
+Nothing here imports more than the standard library, so that a client, an exporter and a test can all read it.
+Shapes leave out the batch, which is always the first dimension.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DType = Literal["BYTES", "BOOL", "UINT8", "FP32"]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A named tensor as Triton sees it. ``-1`` in ``shape`` is a size that differs from picture to picture."""
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    labels: tuple[str, ...] = ()
+
+
+DEFECTS = ("noise", "blank_area", "color_patches", "holes", "residual_spots", "dye_removal")
+"""The six things that can be wrong with a negative, in the order of ``DEFECTS`` and ``DEFECT_MAP``."""
+
+IMAGE = TensorSpec("IMAGE", "BYTES", (1,))
+"""An encoded picture: JPEG, PNG, TIFF or WebP."""
+ERROR = TensorSpec("ERROR", "BYTES", (1,))
+"""Empty for a good picture; for a bad one, why. Its scores are NaN."""
+VALID = TensorSpec("VALID", "BOOL", (1,))
+"""Between the steps of an ensemble: false where the picture could not be read and the pixels are a stand-in."""
+POSITIVE = TensorSpec("POSITIVE", "BYTES", (1,))
+"""The positive of a colour negative, as an encoded JPEG; empty for a bad picture."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A classifier: what goes in, what comes out, and how its answer is read.
+
+    ``size`` is the side of the square, in pixels, that the network sees; ``outputs[0]`` is always ``SCORES``,
+    one probability a label; ``positive`` names the label that ``threshold`` is a threshold of.
+    """
+
+    name: str
+    size: int
+    labels: tuple[str, ...]
+    positive: str
+    threshold: float
+    outputs: tuple[TensorSpec, ...]
+
+    @property
+    def preprocess_model(self) -> str:
+        """Name of the ensemble's step from bytes to pixels."""
+        return f"{self.name}_preprocess"
+
+    @property
+    def network_model(self) -> str:
+        """Name of the ensemble's step from pixels to scores."""
+        return f"{self.name}_net"
+
+    @property
+    def pixels(self) -> TensorSpec:
+        """UINT8 RGB pixels, height x width x channel, between the ensemble's steps."""
+        return TensorSpec("PIXELS", "UINT8", (self.size, self.size, 3))
+
+    @property
+    def positive_index(self) -> int:
+        """Where in ``SCORES`` the probability of ``positive`` stands."""
+        return self.labels.index(self.positive)
+
+
+FILM_ORIGIN = ModelSpec(
+    name="film_origin",
+    size=700,
+    labels=("digital", "film"),
+    positive="film",
+    threshold=0.5,
+    outputs=(TensorSpec("SCORES", "FP32", (2,), ("digital", "film")),),
+)
+"""Was this photograph taken on film or with a digital camera?"""
+
+NEGATIVE_CONDITION = ModelSpec(
+    name="negative_condition",
+    size=244,
+    labels=("damaged", "readable"),
+    positive="readable",
+    threshold=0.5,
+    outputs=(
+        TensorSpec("SCORES", "FP32", (2,), ("damaged", "readable")),
+        TensorSpec("DEFECTS", "FP32", (len(DEFECTS),), DEFECTS),
+        TensorSpec("DEFECT_MAP", "FP32", (len(DEFECTS), 8, 8)),
+    ),
+)
+"""Is this colour negative readable, and what is wrong with it? 8x8 is what 32-fold striding leaves of 244x244."""
+
+CLASSIFIERS = (FILM_ORIGIN, NEGATIVE_CONDITION)
+DEFECT_THRESHOLD = 0.5
+"""Probability from which a defect is named."""
+
+INVERSION_MODEL = "negative_inversion"
+PUBLIC_MODELS = (FILM_ORIGIN.name, NEGATIVE_CONDITION.name, INVERSION_MODEL)
+"""What a user asks for; the steps of the ensembles load along with them."""
+
+
+def classifier(name: str) -> ModelSpec:
+    """The classifier called ``name``, or that ``name`` is a step of; KeyError otherwise."""
+    for spec in CLASSIFIERS:
+        if name in (spec.name, spec.preprocess_model, spec.network_model):
+            return spec
+    raise KeyError(f"no classifier is called {name!r}; there are {', '.join(s.name for s in CLASSIFIERS)}")
+
+
+MAX_IMAGE_BYTES = 256 * 2**20
+"""Largest encoded picture that is looked at: a 24-megapixel 16-bit TIFF is 144 MB."""
+MAX_IMAGE_PIXELS = 200_000_000
+"""Largest picture that is decoded; checked from the header, before any memory is spent."""
+MAX_BATCH = 64
+"""Largest batch of a request, in pictures."""
+POSITIVE_JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a twin may be from its reference, in 8-bit levels: the largest and the mean difference of a picture."""
+
+    largest: float
+    mean: float
+
+
+CROP_RESIZE_TOLERANCE = Tolerance(largest=16, mean=1.0)
+"""Fast CPU twin, full-size decode, against Pillow's Lanczos."""
+SCALED_DECODE_TOLERANCE = Tolerance(largest=48, mean=1.5)
+"""The same when the JPEG decoder shrinks first (``SCALED_DECODE_MARGIN``)."""
+SCALED_DECODE_MARGIN = 2.0
+"""A JPEG is decoded at the smallest scale that still has this many times the pixels (each way) that are needed."""
+INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
+"""Fast CPU twin of the inversion."""
+ONNX_TOLERANCE = 1e-3
+"""Largest difference of a probability between the trained network and its fp16-stored ONNX file."""

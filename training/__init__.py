@@ -1,0 +1,1 @@
+"""Data, networks, loops and evaluation."""
