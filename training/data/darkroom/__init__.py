@@ -1,0 +1,1 @@
+"""The darkroom: light, film stocks, and the simulations built on them. Pixels and physics only, no framework."""
