@@ -118,6 +118,14 @@ MAX_BATCH = 64
 """Largest batch of a request, in pictures."""
 POSITIVE_JPEG_QUALITY = 95
 
+HTTP_PORT = 8000
+GRPC_PORT = 8001
+METRICS_PORT = 8002
+"""Where the server listens and the client looks when nothing else is said: Triton's own defaults."""
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+"""Lower-case file endings that are taken for pictures when a folder is searched."""
+
 
 @dataclass(frozen=True)
 class Tolerance:
