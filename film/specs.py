@@ -135,9 +135,9 @@ class Tolerance:
     mean: float
 
 
-CROP_RESIZE_TOLERANCE = Tolerance(largest=16, mean=1.0)
+CROP_RESIZE_TOLERANCE = Tolerance(largest=24, mean=0.75)
 """Fast CPU twin, full-size decode, against Pillow's Lanczos."""
-SCALED_DECODE_TOLERANCE = Tolerance(largest=48, mean=1.5)
+SCALED_DECODE_TOLERANCE = Tolerance(largest=64, mean=2.5)
 """The same when the JPEG decoder shrinks first (``SCALED_DECODE_MARGIN``)."""
 SCALED_DECODE_MARGIN = 2.0
 """A JPEG is decoded at the smallest scale that still has this many times the pixels (each way) that are needed."""

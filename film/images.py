@@ -1,0 +1,125 @@
+"""Bytes to pixels: which formats are read, within which limits, and what is said when one is not.
+
+``decode`` is the reference decoder: Pillow, upright, 8-bit RGB. What it refuses, every twin refuses, in the same words.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from film import specs
+from film.errors import DamagedImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedImage
+
+FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")
+"""Pillow's names; MPO is the JPEG with a preview behind it that some phones write."""
+_BACKGROUND = (255, 255, 255)
+_ORIENTATION = 0x0112
+_GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
+_READ_BY_CONVERT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+
+# Pillow's own bomb guard stops at 179 megapixels, below what a drum scan has; `open_image` applies our limit instead.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode(
+    data: bytes, *, max_bytes: int = specs.MAX_IMAGE_BYTES, max_pixels: int = specs.MAX_IMAGE_PIXELS
+) -> NDArray[np.uint8]:
+    """Upright RGB pixels, UINT8 of shape (height, width, 3), of an encoded picture.
+
+    EXIF orientation is applied; transparency is laid over white; 16-bit values keep their high byte; only the first
+    page of a file is read; colour profiles are not applied.
+
+    Raises:
+        EmptyImage, UnsupportedImage, DamagedImage, ImageTooLarge: each with a few words that say what was wrong.
+    """
+    image = open_image(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    with _decoding(image.format):
+        image.load()
+        return np.ascontiguousarray(_upright(_to_rgb(image), orientation(image)))
+
+
+def open_image(
+    data: bytes, *, max_bytes: int = specs.MAX_IMAGE_BYTES, max_pixels: int = specs.MAX_IMAGE_PIXELS
+) -> Image.Image:
+    """The picture with its header read and its limits checked, and none of its pixels decoded.
+
+    Raises:
+        EmptyImage, UnsupportedImage, DamagedImage, ImageTooLarge: as `decode` does.
+    """
+    if not data:
+        raise EmptyImage("the picture is empty (0 bytes)")
+    if len(data) > max_bytes:
+        raise ImageTooLarge(f"the picture has {len(data):,} bytes; the limit is {max_bytes:,}")
+    with _decoding(None):
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            raise _unidentified(data) from None
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} in all")
+    return image
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or the metadata is malformed."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, struct.error, KeyError, TypeError):
+        return 1  # unreadable metadata is no reason to refuse readable pixels
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def apply_orientation(pixels: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
+    """Pixels (height, width, channel) turned upright from EXIF orientation ``value`` (1 to 8); a view."""
+    if value in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if value in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if value in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _upright(image: Image.Image, value: int) -> NDArray[np.uint8]:
+    return apply_orientation(np.asarray(image), value)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _GREY_16_BIT:
+        high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return Image.fromarray(high_byte).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, (*_BACKGROUND, 255)), rgba).convert("RGB")
+    if image.mode not in _READ_BY_CONVERT:
+        raise UnsupportedImage(f"{image.format} with pixels of kind {image.mode!r} is not read; save it as 8 or 16 bit")
+    return image.convert("RGB")
+
+
+@contextmanager
+def _decoding(image_format: str | None) -> Iterator[None]:
+    """Turns whatever a decoder raises about broken data into `DamagedImage`."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError:
+        raise ImageTooLarge("the picture does not fit in memory") from None
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error, EOFError, ...
+        reason = str(error).split("\n", 1)[0] or type(error).__name__
+        raise DamagedImage(f"{image_format or 'the picture'} is damaged or cut short: {reason}") from None
+
+
+def _unidentified(data: bytes) -> ImageError:
+    for magic, name in ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF")):
+        if data.startswith(magic):
+            return DamagedImage(f"{name} is damaged or cut short: its header cannot be read")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return DamagedImage("WEBP is damaged or cut short: its header cannot be read")
+    return UnsupportedImage(f"not a JPEG, PNG, TIFF or WebP picture (it starts with {data[:8]!r})")

@@ -1,0 +1,137 @@
+"""Runs a published network: OpenVINO where it is installed, ONNX Runtime otherwise.
+
+One picture an inference, several inferences at a time. A network over one 700x700 picture keeps a core busy and its
+activations in cache; over a batch of 64 it would need gigabytes for the same work.
+"""
+
+import importlib.util
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from film.errors import SafelightError
+
+Tensors = Mapping[str, NDArray[Any]]
+RunBatch = Callable[[Tensors, Tensors], None]
+"""Reads every row of the inputs and fills the same row of the outputs."""
+
+RUNTIMES = ("openvino", "onnxruntime")
+"""In order of preference."""
+
+
+class NetworkError(SafelightError, RuntimeError):
+    """The network cannot be loaded or was given the wrong tensors."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A loaded network, called with its inputs by name: one array each, batch first, any number of pictures.
+
+    ``inputs`` and ``outputs`` give the shape of each tensor without the batch. Outputs are FP32; rows come back in the
+    order they went in. Calls from several threads take turns.
+    """
+
+    runtime: str
+    streams: int
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+    _run: RunBatch
+    _turn: threading.Lock
+
+    def __call__(self, inputs: Tensors) -> dict[str, NDArray[np.float32]]:
+        """Run every picture; raise NetworkError where a tensor is missing or has another shape."""
+        count = self._check(inputs)
+        outputs = {name: np.empty((count, *shape), np.float32) for name, shape in self.outputs.items()}
+        with self._turn:
+            self._run({name: np.ascontiguousarray(inputs[name]) for name in self.inputs}, outputs)
+        return outputs
+
+    def _check(self, inputs: Tensors) -> int:
+        if set(inputs) != set(self.inputs):
+            raise NetworkError(f"The network takes {sorted(self.inputs)}, not {sorted(inputs)}.")
+        counts = {value.shape[0] if value.ndim else 0 for value in inputs.values()}
+        for name, value in inputs.items():
+            if len(counts) > 1 or value.shape[1:] != self.inputs[name]:
+                raise NetworkError(f"{name} is {value.shape}; it should be (pictures, {str(self.inputs[name])[1:]}.")
+        return int(counts.pop())
+
+
+def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0) -> Network:
+    """Load an ONNX file whose tensors all have the batch first and are otherwise of fixed size.
+
+    ``runtime`` is one of ``RUNTIMES``, or ``auto`` for the first that is installed. ``streams`` is how many pictures
+    are worked on at a time; 0 is one for every core this process may use. Raises NetworkError.
+    """
+    if not model_file.is_file():
+        raise NetworkError(f"{model_file} is missing: train and publish the network with `make train`.")
+    if runtime == "auto":
+        runtime = next((name for name in RUNTIMES if importlib.util.find_spec(name)), "")
+    load = {"openvino": _openvino, "onnxruntime": _onnxruntime}.get(runtime)
+    if load is None or not importlib.util.find_spec(runtime):
+        raise NetworkError(
+            f"No runtime {runtime or 'for networks'} is installed: `pip install openvino` (or `onnxruntime`)."
+        )
+    return load(model_file, streams or len(os.sched_getaffinity(0)))
+
+
+def _openvino(model_file: Path, streams: int) -> Network:
+    import openvino as ov
+
+    core = ov.Core()
+    model = core.read_model(model_file)
+    # A fixed batch of one lets OpenVINO plan its memory and choose its kernels once, when it loads.
+    model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
+    half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    settings = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "NUM_STREAMS": str(streams),
+        "INFERENCE_NUM_THREADS": str(streams),
+        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+    }
+    compiled = core.compile_model(model, "CPU", settings)
+    queue = ov.AsyncInferQueue(compiled, streams)
+
+    def keep(request: Any, slot: tuple[Tensors, int]) -> None:
+        outputs, row = slot
+        for name, rows in outputs.items():
+            rows[row] = request.get_tensor(name).data[0]
+
+    def run(inputs: Tensors, outputs: Tensors) -> None:
+        for row in range(len(next(iter(inputs.values())))):
+            one = {name: value[row : row + 1] for name, value in inputs.items()}
+            queue.start_async(one, (outputs, row), share_inputs=True)
+        queue.wait_all()
+
+    queue.set_callback(keep)
+    shapes = [{port.any_name: tuple(port.shape)[1:] for port in ports} for ports in (compiled.inputs, compiled.outputs)]
+    return Network("openvino", streams, *shapes, run, threading.Lock())
+
+
+def _onnxruntime(model_file: Path, streams: int) -> Network:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
+    pool = ThreadPoolExecutor(streams, thread_name_prefix="network")
+    names = [port.name for port in session.get_outputs()]
+
+    def run(inputs: Tensors, outputs: Tensors) -> None:
+        def one(row: int) -> None:
+            results = session.run(names, {name: value[row : row + 1] for name, value in inputs.items()})
+            for name, result in zip(names, results, strict=True):
+                outputs[name][row] = result[0]
+
+        list(pool.map(one, range(len(next(iter(inputs.values()))))))
+
+    shapes = [
+        {port.name: tuple(port.shape[1:]) for port in ports} for ports in (session.get_inputs(), session.get_outputs())
+    ]
+    return Network("onnxruntime", streams, *shapes, run, threading.Lock())

@@ -1,0 +1,65 @@
+"""What a preprocessing step of the server does: many encoded pictures in, and no bad one spoils the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from film import specs
+from film.errors import ImageError
+from film.ops import fast
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """``pixels`` UINT8 (n, size, size, 3), black where not valid; ``valid`` BOOL (n, 1); ``errors`` n reasons or ''."""
+
+    pixels: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    errors: list[str]
+
+
+def preprocess(blobs: Sequence[bytes], size: int) -> Preprocessed:
+    """Encoded pictures to what a network of that input size takes. Never raises for a bad picture."""
+    pixels = np.zeros((len(blobs), size, size, 3), np.uint8)
+    errors = []
+    for row, blob in zip(pixels, blobs, strict=True):
+        square, error = _attempt(lambda data: fast.decode_crop_resize(data, size), blob)
+        if square is not None:
+            row[:] = square
+        errors.append(error)
+    return Preprocessed(pixels, np.array([[not error] for error in errors], bool).reshape(-1, 1), errors)
+
+
+def invert(blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """For each encoded negative its positive as a JPEG and '', or b'' and the reason. Never raises for a bad picture."""
+    answers = (_attempt(_positive, blob) for blob in blobs)
+    return [(positive or b"", error) for positive, error in answers]
+
+
+def _positive(blob: bytes) -> bytes:
+    image = fast.decode(blob)
+    if max(image.shape) > _JPEG_MAX_SIDE:
+        height, width = image.shape[:2]
+        raise ImageError(
+            f"a positive of {width} x {height} cannot be a JPEG; its sides end at {_JPEG_MAX_SIDE:,} pixels"
+        )
+    positive = fast.invert_negative(image)
+    return bytes(simplejpeg.encode_jpeg(positive, quality=specs.POSITIVE_JPEG_QUALITY, colorsubsampling="420"))
+
+
+_JPEG_MAX_SIDE = 65_500
+
+
+def _attempt(step: Callable[[bytes], T], blob: bytes) -> tuple[T | None, str]:
+    try:
+        return step(blob), ""
+    except ImageError as error:
+        return None, str(error)
+    except Exception as error:  # a decoder's bug must cost one picture, not the batch it came in
+        return None, f"the picture could not be processed: {type(error).__name__}: {error}"
