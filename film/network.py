@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from film.errors import SafelightError
 
 Tensors = Mapping[str, NDArray[Any]]
+Layout = Mapping[str, np.dtype[Any]]
 RunBatch = Callable[[Tensors, Tensors], None]
 """Reads every row of the inputs and fills the same row of the outputs."""
 
@@ -34,21 +35,22 @@ class NetworkError(SafelightError, RuntimeError):
 class Network:
     """A loaded network, called with its inputs by name: one array each, batch first, any number of pictures.
 
-    ``inputs`` and ``outputs`` give the shape of each tensor without the batch. Outputs are FP32; rows come back in the
-    order they went in. Calls from several threads take turns.
+    ``inputs`` and ``outputs`` give each tensor's element type and its shape without the batch, as in
+    ``numpy.dtype((numpy.uint8, (700, 700, 3)))``. Rows come back in the order they went in. Calls from several threads
+    take turns.
     """
 
     runtime: str
     streams: int
-    inputs: Mapping[str, tuple[int, ...]]
-    outputs: Mapping[str, tuple[int, ...]]
+    inputs: Layout
+    outputs: Layout
     _run: RunBatch
     _turn: threading.Lock
 
-    def __call__(self, inputs: Tensors) -> dict[str, NDArray[np.float32]]:
-        """Run every picture; raise NetworkError where a tensor is missing or has another shape."""
+    def __call__(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
+        """Run every picture; raise NetworkError where a tensor is missing or has another shape or type."""
         count = self._check(inputs)
-        outputs = {name: np.empty((count, *shape), np.float32) for name, shape in self.outputs.items()}
+        outputs = {name: np.empty((count, *kind.shape), kind.base) for name, kind in self.outputs.items()}
         with self._turn:
             self._run({name: np.ascontiguousarray(inputs[name]) for name in self.inputs}, outputs)
         return outputs
@@ -56,11 +58,16 @@ class Network:
     def _check(self, inputs: Tensors) -> int:
         if set(inputs) != set(self.inputs):
             raise NetworkError(f"The network takes {sorted(self.inputs)}, not {sorted(inputs)}.")
-        counts = {value.shape[0] if value.ndim else 0 for value in inputs.values()}
-        for name, value in inputs.items():
-            if len(counts) > 1 or value.shape[1:] != self.inputs[name]:
-                raise NetworkError(f"{name} is {value.shape}; it should be (pictures, {str(self.inputs[name])[1:]}.")
-        return int(counts.pop())
+        count = {len(value) if value.ndim else 0 for value in inputs.values()}
+        if len(count) > 1:
+            raise NetworkError(f"Every input of the network needs as many pictures as the others, not {sorted(count)}.")
+        for name, kind in self.inputs.items():
+            if inputs[name].shape[1:] != kind.shape or inputs[name].dtype != kind.base:
+                raise NetworkError(
+                    f"{name} has {inputs[name].dtype} pictures of {inputs[name].shape[1:]}; "
+                    f"the network takes {kind.base} of {kind.shape}."
+                )
+        return count.pop()
 
 
 def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0) -> Network:
@@ -78,7 +85,10 @@ def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0) -
         raise NetworkError(
             f"No runtime {runtime or 'for networks'} is installed: `pip install openvino` (or `onnxruntime`)."
         )
-    return load(model_file, streams or len(os.sched_getaffinity(0)))
+    try:
+        return load(model_file, streams or len(os.sched_getaffinity(0)))
+    except Exception as error:  # each runtime has exceptions of its own, not all of them RuntimeErrors
+        raise NetworkError(f"{model_file} cannot be loaded by {runtime}: {error}") from error
 
 
 def _openvino(model_file: Path, streams: int) -> Network:
@@ -110,8 +120,14 @@ def _openvino(model_file: Path, streams: int) -> Network:
         queue.wait_all()
 
     queue.set_callback(keep)
-    shapes = [{port.any_name: tuple(port.shape)[1:] for port in ports} for ports in (compiled.inputs, compiled.outputs)]
-    return Network("openvino", streams, *shapes, run, threading.Lock())
+    taken, given = (
+        {port.any_name: np.dtype((port.element_type.to_dtype(), tuple(port.shape)[1:])) for port in ports}
+        for ports in (compiled.inputs, compiled.outputs)
+    )
+    return Network("openvino", streams, taken, given, run, threading.Lock())
+
+
+_ONNXRUNTIME_TYPES = {"tensor(uint8)": np.uint8, "tensor(bool)": np.bool_, "tensor(float)": np.float32}
 
 
 def _onnxruntime(model_file: Path, streams: int) -> Network:
@@ -131,7 +147,8 @@ def _onnxruntime(model_file: Path, streams: int) -> Network:
 
         list(pool.map(one, range(len(next(iter(inputs.values()))))))
 
-    shapes = [
-        {port.name: tuple(port.shape[1:]) for port in ports} for ports in (session.get_inputs(), session.get_outputs())
-    ]
-    return Network("onnxruntime", streams, *shapes, run, threading.Lock())
+    taken, given = (
+        {port.name: np.dtype((_ONNXRUNTIME_TYPES[port.type], tuple(port.shape)[1:])) for port in ports}
+        for ports in (session.get_inputs(), session.get_outputs())
+    )
+    return Network("onnxruntime", streams, taken, given, run, threading.Lock())
