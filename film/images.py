@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from film import specs
 from film.errors import DamagedImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedImage
 
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP")
-"""Pillow's names; MPO is the JPEG with a preview behind it that some phones write."""
+JPEG_FORMATS = ("JPEG", "MPO")
+"""What Pillow calls a JPEG once it is open; MPO is one with a preview behind it, as some phones write."""
 _BACKGROUND = (255, 255, 255)
 _ORIENTATION = 0x0112
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -38,7 +38,7 @@ def decode(
         EmptyImage, UnsupportedImage, DamagedImage, ImageTooLarge: each with a few words that say what was wrong.
     """
     image = open_image(data, max_bytes=max_bytes, max_pixels=max_pixels)
-    with _decoding(image.format):
+    with _decoding(image.format or "the picture"):
         image.load()
         return np.ascontiguousarray(_upright(_to_rgb(image), orientation(image)))
 
@@ -55,11 +55,14 @@ def open_image(
         raise EmptyImage("the picture is empty (0 bytes)")
     if len(data) > max_bytes:
         raise ImageTooLarge(f"the picture has {len(data):,} bytes; the limit is {max_bytes:,}")
-    with _decoding(None):
+    kind = _kind(data)
+    if kind is None:
+        raise UnsupportedImage(f"not a JPEG, PNG, TIFF or WebP picture (it starts with {data[:8]!r})")
+    with _decoding(kind):
         try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=[kind])
         except UnidentifiedImageError:
-            raise _unidentified(data) from None
+            raise DamagedImage(f"{kind} is damaged or cut short: its header cannot be read") from None
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} in all")
@@ -103,7 +106,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 @contextmanager
-def _decoding(image_format: str | None) -> Iterator[None]:
+def _decoding(kind: str) -> Iterator[None]:
     """Turns whatever a decoder raises about broken data into `DamagedImage`."""
     try:
         yield
@@ -113,13 +116,19 @@ def _decoding(image_format: str | None) -> Iterator[None]:
         raise ImageTooLarge("the picture does not fit in memory") from None
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error, EOFError, ...
         reason = str(error).split("\n", 1)[0] or type(error).__name__
-        raise DamagedImage(f"{image_format or 'the picture'} is damaged or cut short: {reason}") from None
+        raise DamagedImage(f"{kind} is damaged or cut short: {reason}") from None
 
 
-def _unidentified(data: bytes) -> ImageError:
-    for magic, name in ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF")):
-        if data.startswith(magic):
-            return DamagedImage(f"{name} is damaged or cut short: its header cannot be read")
+def _kind(data: bytes) -> str | None:
+    """The format that the first bytes announce, whether or not the rest keeps the promise; None for none of ours."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return DamagedImage("WEBP is damaged or cut short: its header cannot be read")
-    return UnsupportedImage(f"not a JPEG, PNG, TIFF or WebP picture (it starts with {data[:8]!r})")
+        return "WEBP"
+    magics = {
+        b"\xff\xd8\xff": "JPEG",
+        b"\x89PNG": "PNG",
+        b"II*\0": "TIFF",
+        b"MM\0*": "TIFF",
+        b"II+\0": "TIFF",
+        b"MM\0+": "TIFF",
+    }
+    return next((name for magic, name in magics.items() if data.startswith(magic)), None)

@@ -37,7 +37,7 @@ def preprocess(blobs: Sequence[bytes], size: int) -> Preprocessed:
 
 
 def invert(blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """For each encoded negative its positive as a JPEG and '', or b'' and the reason. Never raises for a bad picture."""
+    """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none."""
     answers = (_attempt(_positive, blob) for blob in blobs)
     return [(positive or b"", error) for positive, error in answers]
 

@@ -59,15 +59,16 @@ def invert_negative(image: NDArray[np.uint8], gamma: float = 1.0) -> NDArray[np.
     Percentiles, means and the inverted values all follow from the three histograms, so the picture itself is only read
     twice: once to count, once through a table.
     """
-    levels = np.arange(256, dtype=np.uint8)
     counts = [np.bincount(image[..., c].ravel(), minlength=256) for c in range(3)]
     tables = np.stack([_inversion_table(count, gamma) for count in counts], axis=-1)
     means = np.array([count @ tables[:, c] for c, count in enumerate(counts)]) / max(1, counts[0].sum())
     gains = np.divide(means.mean(), means, out=np.ones(3), where=means > 0)
-    table = (tables[levels] * gains).astype(np.float32).reshape(256, 1, 3)
+    table = (tables * gains).astype(np.float32).reshape(256, 1, 3)
     balanced = cv2.LUT(image, table)
-    blurred = cv2.sepFilter2D(balanced, -1, _BINOMIAL, _BINOMIAL, borderType=cv2.BORDER_REFLECT_101)
-    return np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
+    blurred: NDArray[np.float32] = cv2.sepFilter2D(
+        balanced, -1, _BINOMIAL, _BINOMIAL, borderType=cv2.BORDER_REFLECT_101
+    )
+    return reference.saturate(blurred)
 
 
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
@@ -76,12 +77,13 @@ _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 def _inversion_table(counts: NDArray[np.int64], gamma: float) -> NDArray[np.uint8]:
     low, high = _percentile(counts, 1), _percentile(counts, 99)
     stretched = np.clip((np.arange(256) - low) / (high - low), 0.0, 1.0) if high > low else np.ones(256)
-    return reference.gamma_table(gamma)[np.floor(255 * (1 - stretched)).astype(np.uint8)]
+    inverted: NDArray[np.uint8] = np.floor(255 * (1 - stretched)).astype(np.uint8)
+    return reference.apply_table(reference.gamma_table(gamma), inverted)
 
 
 def _percentile(counts: NDArray[np.int64], percent: float) -> float:
     """numpy's linear percentile of 8-bit values, from how often each occurs."""
-    position = (counts.sum() - 1) * (percent / 100)
+    position = (int(counts.sum()) - 1) * (percent / 100)
     below = math.floor(position)
     cumulative = counts.cumsum()
     first, second = (int(np.searchsorted(cumulative, index, side="right")) for index in (below, below + 1))
@@ -89,8 +91,8 @@ def _percentile(counts: NDArray[np.int64], percent: float) -> float:
 
 
 def _decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> NDArray[np.uint8] | None:
-    """Upright pixels, at a power-of-two fraction whose shorter side keeps ``least_side``; None where Pillow must do it."""
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
+    """Upright pixels, shrunk while the shorter side keeps ``least_side``; None where Pillow must decode."""
+    if image.format not in images.JPEG_FORMATS or image.mode not in ("RGB", "L"):
         return None
     scale = min(1.0, least_side / min(image.size)) if least_side else 1.0
     try:

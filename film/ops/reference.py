@@ -1,5 +1,7 @@
 """The definition of every pixel operation. Twins are judged against these; clarity comes before speed here."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,14 +36,24 @@ def invert_negative(image: NDArray[np.uint8], gamma: float = 1.0) -> NDArray[np.
     the percentiles agree, has no picture in it and counts as its brightest value: it comes out black.
     """
     balanced = grey_world(np.stack([_invert_channel(image[..., c], gamma) for c in range(3)], axis=-1))
-    return np.clip(np.rint(_binomial_blur(balanced)), 0, 255).astype(np.uint8)
+    return saturate(_binomial_blur(balanced))
 
 
 def _invert_channel(channel: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
     low, high = np.percentile(channel, (1, 99))
     stretched = np.clip((channel - low) / (high - low), 0.0, 1.0) if high > low else np.ones(channel.shape)
     inverted = np.floor(255 * (1 - stretched)).astype(np.uint8)
-    return gamma_table(gamma)[inverted]
+    return apply_table(gamma_table(gamma), inverted)
+
+
+def apply_table(table: NDArray[np.uint8], values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Each value replaced by what the table of 256 has for it."""
+    return np.take(table, values).astype(np.uint8, copy=False)
+
+
+def saturate(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """The nearest of 0..255, ties to even."""
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def gamma_table(gamma: float) -> NDArray[np.uint8]:
@@ -56,7 +68,7 @@ def grey_world(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Each channel times (mean of the three channel means) / (its own mean); a black channel stays black."""
     means = image.reshape(-1, 3).mean(axis=0)
     gains = np.divide(means.mean(), means, out=np.ones(3), where=means > 0)
-    return image * gains
+    return np.asarray(image * gains, np.float64)
 
 
 def _binomial_blur(image: NDArray[np.float64]) -> NDArray[np.float64]:

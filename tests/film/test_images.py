@@ -1,0 +1,200 @@
+"""What `film.images.decode` reads, and what it says about the rest."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from film import images
+from film.errors import DamagedImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedImage
+from film.ops import fast
+
+GRADIENT = np.stack(
+    [*np.meshgrid(np.linspace(0, 255, 40), np.linspace(0, 255, 24)), np.full((24, 40), 90.0)], -1
+).astype(np.uint8)
+
+
+def encode(image: Image.Image, file_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, depth: int, colour_type: int, rows: bytes) -> bytes:
+    """A PNG written by hand, for the kinds that Pillow does not write."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+LOSSLESS = {
+    "png": encode(Image.fromarray(GRADIENT), "PNG"),
+    "tiff": encode(Image.fromarray(GRADIENT), "TIFF"),
+    "tiff lzw": encode(Image.fromarray(GRADIENT), "TIFF", compression="tiff_lzw"),
+    "webp lossless": encode(Image.fromarray(GRADIENT), "WEBP", lossless=True),
+    "opaque alpha": encode(Image.fromarray(GRADIENT).convert("RGBA"), "PNG"),
+}
+LOSSY = {
+    "baseline": encode(Image.fromarray(GRADIENT), "JPEG", quality=98, subsampling=0),
+    "progressive": encode(Image.fromarray(GRADIENT), "JPEG", quality=98, subsampling=0, progressive=True),
+    "webp": encode(Image.fromarray(GRADIENT), "WEBP", quality=98),
+    "mpo": encode(
+        Image.fromarray(GRADIENT),
+        "MPO",
+        quality=98,
+        subsampling=0,
+        save_all=True,
+        append_images=[Image.new("RGB", (8, 8))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_formats_come_back_exactly(name: str) -> None:
+    np.testing.assert_array_equal(images.decode(LOSSLESS[name]), GRADIENT)
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_formats_come_back_nearly(name: str) -> None:
+    difference = images.decode(LOSSY[name]).astype(int) - GRADIENT
+    assert np.abs(difference).mean() < 3
+
+
+def test_grey_becomes_three_equal_channels() -> None:
+    pixels = images.decode(encode(Image.fromarray(GRADIENT[..., 0]), "PNG"))
+    np.testing.assert_array_equal(pixels, np.repeat(GRADIENT[..., :1], 3, axis=-1))
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_16_bit_grey_keeps_its_high_byte(file_format: str) -> None:
+    deep = (GRADIENT[..., 0].astype(np.uint16) << 8) | 0x7F
+    pixels = images.decode(encode(Image.fromarray(deep), file_format))
+    np.testing.assert_array_equal(pixels[..., 1], GRADIENT[..., 0])
+
+
+def test_16_bit_colour_keeps_its_high_byte() -> None:
+    deep = (GRADIENT.astype(">u2") << 8) | 0x7F
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    np.testing.assert_array_equal(images.decode(png(40, 24, 16, 2, rows)), GRADIENT)
+
+
+def test_16_bit_colour_tiff_keeps_its_high_byte() -> None:
+    deep = (GRADIENT.astype("<u2") << 8) | 0x7F
+    tags = [(256, 3, 1, 40), (257, 3, 1, 24), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2)]
+    tags += [(273, 4, 1, 140), (277, 3, 1, 3), (278, 3, 1, 24), (279, 4, 1, deep.nbytes)]
+    directory = (
+        struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", 0)
+    )
+    head = (b"II*\0" + struct.pack("<I", 8) + directory).ljust(134, b"\0") + struct.pack("<HHH", 16, 16, 16)
+    np.testing.assert_array_equal(images.decode(head + deep.astype("<u2").tobytes()), GRADIENT)
+
+
+def test_palette_and_its_transparency() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 0, 0])
+    image.putpixel((1, 0), 1)
+    pixels = images.decode(encode(image, "PNG", transparency=1))
+    np.testing.assert_array_equal(pixels, [[[10, 20, 30], [255, 255, 255]]])
+
+
+def test_transparency_is_laid_over_white() -> None:
+    pixels = images.decode(encode(Image.new("RGBA", (3, 3), (0, 0, 0, 0)), "PNG"))
+    assert (pixels == 255).all()
+
+
+def test_cmyk_jpeg_is_read() -> None:
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    pixels = images.decode(encode(red, "JPEG", quality=98))
+    assert pixels[8, 8, 0] > 240
+    assert pixels[8, 8, 1:].max() < 15
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(file_format: str, orientation: int) -> None:
+    """The picture is stored as orientation says, by Pillow's own inverse; decoding must give the upright one."""
+    inverse = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    upright = Image.fromarray(GRADIENT)
+    stored = upright if inverse is None else upright.transpose(Image.Transpose(inverse))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 98, "subsampling": 0}}.get(file_format, {})
+    data = encode(stored, file_format, exif=exif, **options)
+    for decode in (images.decode, fast.decode):
+        pixels = decode(data)
+        assert pixels.shape == GRADIENT.shape
+        assert np.abs(pixels.astype(int) - GRADIENT).mean() < 3
+
+
+def test_malformed_exif_is_no_reason_to_refuse() -> None:
+    data = encode(Image.fromarray(GRADIENT), "JPEG", exif=b"Exif\0\0MM\0*\0\0\xff\xff garbage")
+    assert images.decode(data).shape == GRADIENT.shape
+
+
+def bomb() -> bytes:
+    return png(60_000, 60_000, 8, 2, b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (b"", EmptyImage, "0 bytes"),
+        (b"hello, this is no picture", UnsupportedImage, "not a JPEG, PNG, TIFF or WebP"),
+        (encode(Image.new("RGB", (4, 4)), "GIF"), UnsupportedImage, "GIF89a|GIF87a"),
+        (LOSSY["baseline"][:300], DamagedImage, "JPEG"),
+        (LOSSY["baseline"][:-40], DamagedImage, "JPEG"),
+        (LOSSLESS["png"][:90], DamagedImage, "PNG"),
+        (LOSSLESS["tiff"][:-200], DamagedImage, "TIFF"),
+        (LOSSLESS["webp lossless"][:-20], DamagedImage, "WEBP"),
+        (b"\xff\xd8\xff\xe0", DamagedImage, "JPEG"),
+        (bomb(), ImageTooLarge, "60000 x 60000"),
+        (encode(Image.fromarray(np.ones((3, 3), np.float32)), "TIFF"), UnsupportedImage, "'F'"),
+    ],
+)
+def test_bad_pictures_are_refused_in_words(data: bytes, error: type[ImageError], words: str) -> None:
+    for decode in (images.decode, fast.decode, lambda blob: fast.decode_crop_resize(blob, 32)):
+        with pytest.raises(error, match=words):
+            decode(data)
+
+
+def test_limits_are_arguments() -> None:
+    with pytest.raises(ImageTooLarge, match="limit is 100 in all"):
+        images.decode(LOSSLESS["png"], max_pixels=100)
+    with pytest.raises(ImageTooLarge, match="limit is 10"):
+        images.decode(LOSSLESS["png"], max_bytes=10)
+
+
+def test_200_megapixels_pass_the_header_check() -> None:
+    assert images.open_image(png(20_000, 10_000, 8, 2, b"")).size == (20_000, 10_000)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_pixels_or_an_image_error(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        images.decode(data)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from([*LOSSLESS.values(), *LOSSY.values()]), st.data())
+def test_a_corrupted_picture_gives_pixels_or_an_image_error(picture: bytes, data: st.DataObject) -> None:
+    """Both decoders take it or both refuse it; neither raises anything else."""
+    broken = bytearray(picture)
+    for _ in range(data.draw(st.integers(1, 6))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    outcomes = []
+    for decode in (images.decode, fast.decode):
+        try:
+            outcomes.append(decode(bytes(broken), **({"max_pixels": 10**6} if decode is images.decode else {})).shape)
+        except ImageError:
+            outcomes.append(None)
+    if None not in outcomes:
+        assert outcomes[0] == outcomes[1]

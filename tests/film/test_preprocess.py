@@ -1,0 +1,55 @@
+"""Many pictures in one call: the bad ones are answered, the good ones do not notice."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from film import images
+from film.ops import fast
+from film.preprocess import invert, preprocess
+
+
+def picture(colour: tuple[int, int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+RED, BLUE = picture((255, 0, 0)), picture((0, 0, 255))
+
+
+def test_a_bad_picture_spoils_nothing_around_it() -> None:
+    batch = preprocess([RED, b"garbage", b"", BLUE, RED[:50]], 32)
+    assert batch.valid.tolist() == [[True], [False], [False], [True], [False]]
+    assert [bool(error) for error in batch.errors] == [False, True, True, False, True]
+    np.testing.assert_array_equal(batch.pixels[0], fast.decode_crop_resize(RED, 32))
+    np.testing.assert_array_equal(batch.pixels[3], fast.decode_crop_resize(BLUE, 32))
+    assert not batch.pixels[[1, 2, 4]].any()
+
+
+def test_no_pictures_give_an_empty_batch() -> None:
+    batch = preprocess([], 32)
+    assert batch.pixels.shape == (0, 32, 32, 3)
+    assert batch.valid.shape == (0, 1)
+    assert batch.errors == []
+
+
+def test_inversion_answers_each_picture() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    (positive, fine), (nothing, reason) = invert([buffer.getvalue(), b"garbage"])
+    assert fine == ""
+    assert nothing == b""
+    assert "not a JPEG" in reason
+    difference = np.abs(images.decode(positive).astype(int) - fast.invert_negative(noise))
+    assert difference.mean() < 12  # the JPEG of pure noise, at 4:2:0
+
+
+def test_a_positive_too_long_for_a_jpeg_says_so() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (66_000, 2)).save(buffer, "PNG")
+    [(nothing, reason)] = invert([buffer.getvalue()])
+    assert nothing == b""
+    assert "66000 x 2 cannot be a JPEG" in reason
