@@ -1,0 +1,83 @@
+"""What is served: a trained network wrapped so that pixels and a flag go in, and named probabilities come out.
+
+Input of every graph: UINT8 RGB ``PIXELS`` [n, size, size, 3], as the preprocessing step gives them, and BOOL ``VALID``
+[n, 1]. Scaling to [0, 1] and the network's layout live in here, so that there is no second place where they can
+differ. Every output of a picture that is not valid is NaN.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
+
+LEVELS = 255.0
+"""The largest value of an 8-bit pixel."""
+
+
+def _only_valid(output: Tensor, valid: Tensor) -> Tensor:
+    """``output`` [n, ...] where ``valid`` [n, 1] is true, NaN elsewhere."""
+    shape = (-1,) + (1,) * (output.dim() - 1)
+    return torch.where(valid.reshape(shape), output, torch.full((), float("nan")))
+
+
+class FilmOriginGraph(nn.Module):
+    """The Keras network, [n, size, size, 3] in [0, 1] -> probability of film [n, 1], as ``SCORES``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+        """PIXELS, VALID -> (SCORES,)."""
+        film = self.network(pixels.float() / LEVELS)
+        return (_only_valid(torch.cat((1 - film, film), dim=1), valid),)
+
+
+class NegativeConditionGraph(nn.Module):
+    """The ResNet-18, [n, 3, size, size] in [0, 1] -> logits, as ``SCORES``, ``DEFECTS`` and ``DEFECT_MAP``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+        """PIXELS, VALID -> (SCORES, DEFECTS, DEFECT_MAP)."""
+        logits = self.network(pixels.permute(0, 3, 1, 2).float() / LEVELS)
+        outputs = (logits.condition.softmax(1), logits.defects.sigmoid(), logits.places.sigmoid())
+        return tuple(_only_valid(output, valid) for output in outputs)
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A classifier that can be exported: what it is called, and how its weights become a serving graph."""
+
+    spec: ModelSpec
+    graph: Callable[[Any], nn.Module]
+    load: Callable[[Path], Any]
+
+    def serving_graph(self, weights: Path) -> nn.Module:
+        """The graph of the trained ``weights``, ready to judge."""
+        return self.graph(self.load(weights)).eval()
+
+
+def _load_film_origin(weights: Path) -> Any:
+    from training import film_origin  # brings in Keras: seconds that the other model need not pay
+
+    return film_origin.load(weights)
+
+
+def _load_negative_condition(weights: Path) -> Any:
+    from training import negative_condition
+
+    return negative_condition.load(weights)
+
+
+EXPORTABLES = {
+    FILM_ORIGIN.name: Exportable(FILM_ORIGIN, FilmOriginGraph, _load_film_origin),
+    NEGATIVE_CONDITION.name: Exportable(NEGATIVE_CONDITION, NegativeConditionGraph, _load_negative_condition),
+}

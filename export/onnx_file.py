@@ -1,0 +1,85 @@
+"""A serving graph as an ONNX file: dynamic batch, tensor names from the specs, weights kept in half precision."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from film.specs import VALID, ModelSpec
+
+OPSET = 20
+HALF_FROM = 1024
+"""Weights of at least this many values are stored in half precision; the biases are not worth it."""
+
+
+def write_onnx(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
+    """Write ``graph`` (a module of ``export.graphs``) to ``path`` as ONNX, checked by onnx's own checker.
+
+    The exporter folds batch norm into the convolutions, so the stored halves are not the source's halves: the
+    parity gate says whether that is near enough.
+    """
+    pixels = torch.zeros(2, *spec.pixels.shape, dtype=torch.uint8)
+    valid = torch.ones(2, *VALID.shape, dtype=torch.bool)
+    batch = torch.export.Dim("batch", min=1)
+    with _hushed():
+        program = torch.onnx.export(
+            graph,
+            (pixels, valid),
+            input_names=[spec.pixels.name, VALID.name],
+            output_names=[output.name for output in spec.outputs],
+            dynamic_shapes=({0: batch}, {0: batch}),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None  # dynamo=True always gives one
+    model = program.model_proto
+    halve_weights(model)
+    strip_notes(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, path)
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store the large FP32 weights of ``model`` as FP16, cast back to FP32 in the graph: half the bytes."""
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < HALF_FROM:
+            continue
+        stored = f"{weight.name}.fp16"
+        casts.append(helper.make_node("Cast", [stored], [weight.name], name=f"{stored}.cast", to=TensorProto.FLOAT))
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), stored))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def strip_notes(model: onnx.ModelProto) -> None:
+    """Take the exporter's notes out of ``model``: stack traces name folders of the machine it was written on."""
+    graph = model.graph
+    for holder in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        holder.doc_string = ""
+        del holder.metadata_props[:]
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Without the exporter's warnings, which are about its own insides and a torchvision that is not needed."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,150 @@
+"""ResNet-18 that looks at a colour negative: is it readable, and where is which defect?
+
+The trunk and ``fc`` carry the names of torchvision's ``resnet18`` state dict, so that weights for the one load into
+the other. Beside ``fc`` stands a second head, ``defects``: one linear map over the features of each of the 8x8
+places of a 244x244 picture, which is a class activation map that is trained directly.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from film.errors import SafelightError
+from film.specs import DEFECTS, NEGATIVE_CONDITION
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Mean and deviation of ImageNet's RGB in [0, 1], subtracted and divided out by the network itself: they are what
+torchvision's weights expect."""
+POOL_SHARPNESS = 4.0
+"""r of log-mean-exp pooling (Pinheiro and Collobert, 2015): 0 would be the mean over the places, infinity their
+largest. A hole fills one place of 64 and must count; one noisy place alone should not."""
+STAGES = (64, 128, 256, 512)
+
+
+class WeightsError(SafelightError):
+    """A weights file is missing or does not fit the network."""
+
+
+class Logits(NamedTuple):
+    """What the network says before softmax and sigmoid."""
+
+    condition: Tensor
+    """[n, 2] in label order (damaged, readable)."""
+    defects: Tensor
+    """[n, 6], each defect anywhere in the picture."""
+    places: Tensor
+    """[n, 6, 8, 8], each defect in each place."""
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm, and a shortcut that is a 1x1 convolution where the shape changes."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or channels_in != channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, c_in, h, w] -> [n, c, h/stride, w/stride]."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + shortcut)  # type: ignore[no-any-return]
+
+
+class NegativeCondition(nn.Module):
+    """ResNet-18 with two heads."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.conv1 = nn.Conv2d(3, STAGES[0], 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(STAGES[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = self._stage(STAGES[0], STAGES[0], 1)
+        self.layer2 = self._stage(STAGES[0], STAGES[1], 2)
+        self.layer3 = self._stage(STAGES[1], STAGES[2], 2)
+        self.layer4 = self._stage(STAGES[2], STAGES[3], 2)
+        self.fc = nn.Linear(STAGES[3], len(NEGATIVE_CONDITION.labels))
+        self.defects = nn.Conv2d(STAGES[3], len(DEFECTS), 1)
+
+    @staticmethod
+    def _stage(channels_in: int, channels: int, stride: int) -> nn.Sequential:
+        return nn.Sequential(BasicBlock(channels_in, channels, stride), BasicBlock(channels, channels, 1))
+
+    def forward(self, pixels: Tensor) -> Logits:
+        """Float RGB [n, 3, h, w] in [0, 1] -> logits; the places are h/32 x w/32, rounded up."""
+        x = (pixels - self.mean) / self.std
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        places = self.defects(x)
+        return Logits(self.fc(x.mean((2, 3))), pool(places), places)
+
+
+def pool(places: Tensor) -> Tensor:
+    """Log-mean-exp over the places, [n, d, h, w] -> [n, d]: between the mean and the largest."""
+    flat = places.flatten(2) * POOL_SHARPNESS
+    return (flat.logsumexp(2) - math.log(flat.shape[2])) / POOL_SHARPNESS
+
+
+def build(seed: int = 0) -> NegativeCondition:
+    """A fresh network, the same for the same ``seed``: Xavier-uniform weights, as in d2l.ai's ResNet."""
+    network = NegativeCondition()
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network
+
+
+def save(network: NegativeCondition, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write the weights to ``path`` (safetensors, half precision) and ``facts`` beside it as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = network.state_dict()
+    halves = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}
+    for name, tensor in halves.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(f"{name} has values that half precision cannot hold; {path} was not written.")
+    save_file(halves, path)
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> NegativeCondition:
+    """The network with the weights in ``path``, in single precision, ready to judge (evaluation mode).
+
+    Raises WeightsError where the file is missing, is no safetensors file, or holds other weights than these.
+    """
+    try:
+        state = load_file(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} does not exist. Train the network first: make train.") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}). Train the network again.") from error
+    network = NegativeCondition()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not hold the weights of {NEGATIVE_CONDITION.name}: {error}") from error
+    return network.float().eval()
