@@ -1,0 +1,60 @@
+# Everything a person types. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The first Python on the PATH that the pip wheel of Triton and numpy 1.26 both have files for.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+DATA ?=
+OUT ?= out
+
+.PHONY: help run serve test check format train evaluate export samples load app clean
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: .venv/serve.done ## Start a real Triton, classify the sample pictures, show the table, stop the server
+	@$(BIN)/safelight demo --out $(OUT)
+
+serve: .venv/serve.done ## Keep a server in the foreground (Ctrl-C stops it); ARGS="--grpc-port 9001" passes options on
+	@$(BIN)/safelight serve $(ARGS)
+
+test: .venv/dev.done ## Run the whole suite, real server included
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/dev.done ## Lint, format, types and who-imports-whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.done ## Put the code into the one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: .venv/dev.done ## Train both networks; DATA=folder has film/ and digital/ in it (default: the samples)
+	$(BIN)/python -m training film_origin $(if $(DATA),--data $(DATA)) $(ARGS)
+	$(BIN)/python -m training negative_condition $(if $(DATA),--data $(DATA)) $(ARGS)
+
+evaluate: .venv/dev.done ## Measure the trained networks on real pictures they never saw; DATA=folder
+	$(BIN)/python -m training evaluate $(if $(DATA),--data $(DATA)) $(ARGS)
+
+export: .venv/dev.done ## Turn trained weights into what Triton serves; refuses what fails parity
+	$(BIN)/python -m export $(ARGS)
+
+samples: .venv/dev.done ## Make the sample pictures again from licensed photographs
+	$(BIN)/python -m training samples $(ARGS)
+
+clean: ## Remove the environment and everything that was made
+	rm -rf .venv $(OUT) runs build *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11 or 3.12 on the PATH; or name one: make run PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+
+.venv/%.done: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing the packages of the '$*' extra into .venv (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
