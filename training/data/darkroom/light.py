@@ -22,7 +22,7 @@ def to_light(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 def encode(light: NDArray[np.float32]) -> NDArray[np.float32]:
     """The sRGB value, float32 in 0..1 and not yet rounded, of scene-linear ``light``; clips to 0..1 first."""
     clipped = np.clip(light, 0.0, 1.0, dtype=np.float32)
-    curved = 1.055 * np.power(clipped, np.float32(1 / 2.4)) - 0.055
+    curved = 1.055 * np.exp(np.log(np.maximum(clipped, 0.0031308)) * np.float32(1 / 2.4)) - 0.055
     return np.where(clipped <= 0.0031308, clipped * 12.92, curved).astype(np.float32)
 
 

@@ -1,0 +1,137 @@
+"""A film photograph as a lab hands it back: exposed, developed, scanned, inverted; from a digital picture.
+
+Only what film itself does happens here. What any picture goes through afterwards - lens softness, resizing,
+sharpening, JPEG - is ``finish``, and digital pictures get that too, so that it tells the classes nothing.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.darkroom.grain import add_grain
+from training.data.darkroom.light import MID_GREY, to_light, to_picture
+from training.data.darkroom.stocks import Stock, load_stocks
+
+
+@dataclass(frozen=True)
+class Roll:
+    """What is the same for a frame: the film, how it was exposed and how the lab scanned it."""
+
+    stock: Stock
+    stops: float
+    """Exposure error; positive is over."""
+    recovery: float
+    """How far clipped highlights of the digital picture are taken to exceed white, as a factor of light."""
+    halation: float
+    """Share of the light of highlights that the film's back throws into the red layer around them."""
+    grain: float
+    grain_size: float
+    shared_grain: float
+    contrast: float
+    """Slope of the lab's inversion; 1 gives the scene's own contrast back."""
+    balance: tuple[float, float, float]
+    """Log10 gain of R, G, B that the lab's colour balance is off by."""
+    brightness: float
+    """Log10 gain of the whole picture that the lab's density correction is off by."""
+    black: float
+    """Log10 light below mid-grey at which the scan is black."""
+    white: float
+    """Scene-linear light of the scan's white: labs keep it under what a file can hold."""
+
+
+def draw_roll(rng: np.random.Generator) -> Roll:
+    """A random but plausible roll: a colour film, or in one of six cases black-and-white."""
+    stocks = load_stocks()
+    colour = [stock for stock in stocks.values() if not stock.monochrome]
+    monochrome = [stock for stock in stocks.values() if stock.monochrome]
+    pool = monochrome if rng.random() < 1 / 6 else colour
+    stock = pool[int(rng.integers(len(pool)))]
+    balance = np.zeros(3) if stock.monochrome else rng.normal(0.0, 0.02, 3)
+    return Roll(
+        stock=stock,
+        stops=float(rng.choice([rng.normal(0.5, 0.8), rng.uniform(-2.5, 3.0)], p=[0.75, 0.25])),
+        recovery=float(np.exp(rng.uniform(0.0, np.log(5.0)))),
+        halation=float(rng.uniform(0.0, 0.05) if rng.random() < 0.7 else rng.uniform(0.05, 0.2)),
+        grain=float(0.011 * np.sqrt(stock.iso / 200.0) * np.exp(rng.normal(0.0, 0.4))),
+        grain_size=float(rng.uniform(0.0, 0.75)),
+        shared_grain=1.0 if stock.monochrome else float(rng.uniform(0.6, 0.95)),
+        contrast=float(rng.uniform(0.8, 1.25)),
+        balance=(float(balance[0]), float(balance[1]), float(balance[2])),
+        brightness=float(rng.normal(0.04, 0.08)),
+        black=float(rng.uniform(1.3, 2.4)),
+        white=float(rng.uniform(0.78, 1.0)),
+    )
+
+
+def scene(picture: NDArray[np.uint8], recovery: float = 1.0) -> NDArray[np.float32]:
+    """Scene-linear light (h, w, 3) of an sRGB ``picture``; the brightest tones are stretched to ``recovery`` times.
+
+    A camera clips what film would still tell apart, so light above half of white is given the headroom back.
+    """
+    light = to_light(picture)
+    peak = light.max(axis=2, keepdims=True)
+    over = np.clip((peak - 0.5) / 0.5, 0.0, 1.0)
+    stretched: NDArray[np.float32] = (light * (1.0 + (recovery - 1.0) * over**3)).astype(np.float32)
+    return stretched
+
+
+def halate(light: NDArray[np.float32], strength: float, spread: float) -> NDArray[np.float32]:
+    """``light`` with the glow of halation: highlights reflected by the film's back, strongest in the red layer.
+
+    ``strength`` is the share of reflected light, ``spread`` the sigma of the glow in pixels. The blue layer lies
+    on top, under two others and a filter, and receives almost none.
+    """
+    if strength <= 0:
+        return light
+    bright = np.maximum(light.max(axis=2) - 0.8, 0.0)
+    glow = cv2.GaussianBlur(bright, (0, 0), max(spread, 0.3))
+    reach = np.array([1.0, 0.3, 0.04], np.float32) * strength
+    return np.asarray(light + glow[..., None] * reach, np.float32)
+
+
+def develop(picture: NDArray[np.uint8], roll: Roll, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Density (h, w, 3) of the developed negative of an sRGB ``picture`` (h, w, 3), grain included."""
+    spread = max(picture.shape[:2]) / 250.0
+    light = halate(scene(picture, roll.recovery), roll.halation, spread)
+    density = roll.stock.density(roll.stock.expose(light, roll.stops))
+    return add_grain(density, roll.stock.base, roll.grain, roll.grain_size, rng, shared=roll.shared_grain)
+
+
+def scan(density: NDArray[np.float32], roll: Roll) -> NDArray[np.uint8]:
+    """The lab's positive, sRGB (h, w, 3), of a negative of ``density`` (h, w, 3).
+
+    The density above the base is divided by the film's own slope, which undoes the curve where it is straight and
+    keeps its toe and shoulder, as a printing paper would; then comes the lab's correction of brightness, so that the
+    picture's middle tone is near mid-grey or where the exposure left it, and a soft white and black.
+    """
+    stock = roll.stock
+    grey = np.full((1, 2, 3), MID_GREY, np.float32)
+    grey[0, 1] *= 2.0
+    at_grey, at_double = stock.density(stock.expose(grey))[0]
+    slope = (at_double - at_grey) / np.log10(2.0)
+    log_light = (density - at_grey) / slope
+    middle = float(np.median(log_light[::4, ::4]))
+    log_light -= np.clip(middle, -0.15, 0.15) * 0.5 + (middle - np.clip(middle, -0.15, 0.15)) * 0.85
+    log_light = roll.contrast * log_light + np.array(roll.balance, np.float32) + np.float32(roll.brightness)
+    return to_picture(_paper(log_light, roll.black, roll.white))
+
+
+def _paper(log_light: NDArray[np.float32], black: float, white: float) -> NDArray[np.float32]:
+    """Scene-linear light of log10 light about mid-grey: 0 at ``black`` decades below, bent softly towards ``white``."""
+    light = MID_GREY * np.exp(log_light * np.float32(np.log(10.0)))
+    floor = MID_GREY * 10.0**-black
+    light = np.maximum(light - floor, 0.0) * (MID_GREY / (MID_GREY - floor))
+    knee = 0.5 * white
+    bent = white - (white - knee) * np.exp(-np.maximum(light - knee, 0.0) / (white - knee))
+    return np.where(light < knee, light, bent).astype(np.float32)
+
+
+def photograph_positive(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """``picture`` (h, w, 3, sRGB) as if taken on a random film and scanned by a lab; same shape.
+
+    The same ``rng`` state gives the same photograph.
+    """
+    roll = draw_roll(rng)
+    return scan(develop(picture, roll, rng), roll)
