@@ -1,1 +1,47 @@
-"""The library that talks to the server."""
+"""The library that talks to the server.
+
+from client import Client
+
+with Client("localhost:8001") as client:
+    for prediction in client.classify(["frame-01.jpg", "frame-02.jpg"]):
+        print(prediction.source, prediction.origin, prediction.condition, prediction.error)
+"""
+
+from client.answers import Positive, Prediction, Status, Verdict
+from client.async_client import AsyncClient
+from client.client import Client
+from client.errors import (
+    ClientError,
+    InvalidAddress,
+    RequestRejected,
+    RequestTimeout,
+    RequestTooLarge,
+    ResponseInvalid,
+    ServerFailed,
+    ServerUnavailable,
+)
+from client.fake import FakeTransport
+from client.retry import Retry
+from client.transport import Request, Response, Transport
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "FakeTransport",
+    "InvalidAddress",
+    "Positive",
+    "Prediction",
+    "Request",
+    "RequestRejected",
+    "RequestTimeout",
+    "RequestTooLarge",
+    "Response",
+    "ResponseInvalid",
+    "Retry",
+    "ServerFailed",
+    "ServerUnavailable",
+    "Status",
+    "Transport",
+    "Verdict",
+]

@@ -1,0 +1,125 @@
+"""``Client``, for blocking code; ``client.async_client`` is its twin over the same engine."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from client.answers import Positive, Prediction, Status
+from client.contract import CLASSIFIER_NAMES
+from client.drivers import Blocking, iterate, run
+from client.engine import Engine, Pace
+from client.pictures import Source
+from client.retry import Retry
+from client.transport import Transport, open_transport
+from film.specs import GRPC_PORT, PUBLIC_MODELS
+
+ADDRESS = f"localhost:{GRPC_PORT}"
+"""Where a server on this machine answers."""
+BATCH_SIZE = 16
+CONCURRENCY = 4
+TIMEOUT = 60.0
+"""Seconds for one request: enough for 4 x 16 pictures in both models on an old two-core machine."""
+INVERT_BATCH_SIZE = 4
+"""Positives come back in full size, so fewer of them go into a request."""
+
+
+class Client:
+    """Asks a Safelight server, and waits for the answers.
+
+    ``url`` is ``host:port`` (gRPC), or starts with ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``timeout``
+    is in seconds, for one request with its retries. ``transport`` takes the place of ``url`` (client.FakeTransport).
+    One Client may be shared by threads. What is wrong with one picture is that picture's ``error``; when the server
+    as a whole does not answer, a ``client.ClientError`` is raised.
+    """
+
+    def __init__(
+        self,
+        url: str = ADDRESS,
+        *,
+        timeout: float = TIMEOUT,
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        transport: Transport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._timeout = timeout
+        self._engine = Engine(transport or open_transport(url, asynchronous=False), Blocking(sleep), retry)
+
+    def iter_classify(
+        self,
+        pictures: Iterable[Source],
+        models: Sequence[str] = CLASSIFIER_NAMES,
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+    ) -> Iterator[Prediction]:
+        """Like ``classify``, but each Prediction is given as soon as it and all before it are there.
+
+        No more than ``concurrency`` batches are held in memory, so ``pictures`` may be endless.
+        """
+        pace = Pace(batch_size, concurrency, self._timeout if timeout is None else timeout)
+        return iterate(self._engine.classify(pictures, models, pace))
+
+    def classify(
+        self,
+        pictures: Iterable[Source],
+        models: Sequence[str] = CLASSIFIER_NAMES,
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+    ) -> list[Prediction]:
+        """What ``models`` say of the pictures (paths, or encoded bytes), in the order given.
+
+        ``batch_size`` pictures go in a request, fewer where their bytes are many; ``concurrency`` batches are in
+        flight at once. Raises ValueError for a model or number that cannot be, ClientError when the server fails.
+        """
+        return list(
+            self.iter_classify(pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout)
+        )
+
+    def iter_invert(
+        self,
+        pictures: Iterable[Source],
+        *,
+        batch_size: int = INVERT_BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+    ) -> Iterator[Positive]:
+        """Like ``invert``, but each Positive is given as soon as it and all before it are there."""
+        pace = Pace(batch_size, concurrency, self._timeout if timeout is None else timeout)
+        return iterate(self._engine.invert(pictures, pace))
+
+    def invert(
+        self,
+        pictures: Iterable[Source],
+        *,
+        batch_size: int = INVERT_BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        timeout: float | None = None,
+    ) -> list[Positive]:
+        """The positives of colour negatives (paths, or encoded bytes), as encoded JPEGs, in the order given."""
+        return list(self.iter_invert(pictures, batch_size=batch_size, concurrency=concurrency, timeout=timeout))
+
+    def status(self, models: Sequence[str] = PUBLIC_MODELS) -> Status:
+        """How the server and its models are; ServerUnavailable when nobody answers."""
+        return run(self._engine.status(models, self._timeout))
+
+    def ready(self, models: Sequence[str] = PUBLIC_MODELS) -> bool:
+        """Whether the server and all ``models`` can answer now. Never raises for a server that is not there."""
+        return run(self._engine.ready(models, self._timeout))
+
+    def wait_until_ready(self, timeout: float = TIMEOUT, models: Sequence[str] = PUBLIC_MODELS) -> None:
+        """Wait for the server and all ``models``; ServerUnavailable after ``timeout`` seconds."""
+        run(self._engine.wait_until_ready(models, timeout))
+
+    def close(self) -> None:
+        """Let go of the connections; requests still in flight are given up. Using the client again opens new ones."""
+        run(self._engine.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,173 @@
+"""How the client's coroutines are run: to the end at once, in blocking code, or on asyncio's loop.
+
+The client's logic is written once, as coroutines over a Transport. ``Blocking`` runs one by hand: its transport never
+suspends, so the coroutine's first step is also its last, and no event loop exists. Work that should overlap goes to
+threads - greenlets, where gevent has patched ``threading``. ``Asyncio`` leaves all of it to the running loop.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+MAX_THREADS = 256
+"""Requests in flight of one blocking client; threads are started only as they are needed."""
+
+
+class Task(Protocol[T_co]):
+    """Work that has been started."""
+
+    async def result(self) -> T_co:
+        """Wait for it; its outcome or its exception."""
+        ...
+
+    def cancel(self) -> None:
+        """Drop it if it has not begun; asyncio work is also interrupted."""
+        ...
+
+
+class Driver(Protocol):
+    """What the client's logic needs from the world it runs in."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that may wait for a disk."""
+        ...
+
+    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
+        """Begin ``work`` in the background; ``alone`` says that nothing else will run beside it."""
+        ...
+
+    async def close(self) -> None:
+        """Stop waiting threads."""
+        ...
+
+
+def run(work: Awaitable[T]) -> T:
+    """Run a coroutine that never suspends, and return its result."""
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise RuntimeError("a coroutine suspended under a blocking client; was it given an asyncio transport?")
+
+
+def iterate(work: AsyncGenerator[T, None]) -> Iterator[T]:
+    """Run an asynchronous generator that never suspends, as an ordinary one."""
+    try:
+        while True:
+            try:
+                value = run(anext(work))
+            except StopAsyncIteration:
+                return
+            yield value
+    finally:
+        run(work.aclose())
+
+
+class _Thread:
+    def __init__(self, future: Future[Any], work: Coroutine[Any, Any, Any]) -> None:
+        self._future, self._work = future, work
+
+    async def result(self) -> Any:
+        return self._future.result()
+
+    def cancel(self) -> None:
+        if self._future.cancel():
+            self._work.close()
+
+
+class Blocking:
+    """Plain threads, no event loop. ``sleep`` can be replaced, so that a test need not wait."""
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
+        self._threads: ThreadPoolExecutor | None = None
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Block for so long."""
+        self._sleep(seconds)
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call it, here and now."""
+        return function(*arguments)
+
+    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
+        """Run ``work`` in a thread, or at once when it is ``alone``: one request at a time needs no thread."""
+        if alone:
+            future: Future[T] = Future()
+            try:
+                future.set_result(run(work))
+            except Exception as error:
+                future.set_exception(error)
+            return _Thread(future, work)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="safelight")
+        return _Thread(self._threads.submit(run, work), work)
+
+    async def close(self) -> None:
+        """Wait for what is running and end the threads."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+            self._threads = None
+
+
+class _LoopTask:
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+
+    async def result(self) -> Any:
+        return await self._task
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Look at a task's exception: of several that fail together only the first is raised, and asyncio logs the rest."""
+    if not task.cancelled():
+        task.exception()
+
+
+class Asyncio:
+    """The running event loop."""
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._sleep = sleep
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend for so long."""
+        await self._sleep(seconds)
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call it in a thread, so that a slow disk does not hold up the loop."""
+        return await asyncio.to_thread(function, *arguments)
+
+    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
+        """Make it a task of the loop."""
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_seen)
+        return _LoopTask(task)
+
+    async def close(self) -> None:
+        """Nothing to stop."""

@@ -1,0 +1,150 @@
+"""The client's logic, once for both worlds: batches, requests, retries, answers in order."""
+
+import random
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from client.answers import Positive, Prediction, Status
+from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, positive, prediction, read_response
+from client.drivers import Driver, Task
+from client.errors import RequestTimeout, RequestTooLarge, ServerUnavailable
+from client.pictures import Picture, Source, batches, load
+from client.retry import Retry
+from client.transport import Request, Response, Transport
+from film.specs import INVERSION_MODEL, MAX_BATCH
+
+T = TypeVar("T")
+POLL_SECONDS = 0.2
+"""Between two looks at a server that is starting."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How hard a server is asked: pictures a request, batches in flight, seconds for one request with its retries."""
+
+    batch_size: int
+    concurrency: int
+    timeout: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch_size <= MAX_BATCH:
+            raise ValueError(f"batch_size is {self.batch_size}; it must be 1 to {MAX_BATCH}")
+        if self.concurrency < 1:
+            raise ValueError(f"concurrency is {self.concurrency}; it must be 1 or more")
+        if not self.timeout > 0:
+            raise ValueError(f"timeout is {self.timeout}; it must be more than 0 seconds")
+
+
+class Engine:
+    """Asks one server, through ``transport``, in the world of ``driver``."""
+
+    def __init__(self, transport: Transport, driver: Driver, retry: Retry) -> None:
+        self._transport, self._driver, self._retry = transport, driver, retry
+
+    def classify(
+        self, pictures: Iterable[Source], models: Sequence[str], pace: Pace
+    ) -> AsyncGenerator[Prediction, None]:
+        """One Prediction a picture, in input order; ValueError at once for a model that is no classifier."""
+        if isinstance(models, str) or not models:
+            raise ValueError(f"models is {models!r}; it must be a list of one or more of {', '.join(CLASSIFIER_NAMES)}")
+        if unknown := [model for model in models if model not in CLASSIFIER_NAMES]:
+            raise ValueError(f"{unknown[0]!r} is not a classifier; there are {', '.join(CLASSIFIER_NAMES)}")
+        return self._ask(load(pictures), tuple(dict.fromkeys(models)), pace, prediction)
+
+    def invert(self, pictures: Iterable[Source], pace: Pace) -> AsyncGenerator[Positive, None]:
+        """One Positive a picture, in input order."""
+        return self._ask(load(pictures), (INVERSION_MODEL,), pace, positive)
+
+    async def _ask(
+        self,
+        pictures: Iterator[Picture],
+        models: Sequence[str],
+        pace: Pace,
+        make: Callable[[Picture, Mapping[str, Answer]], T],
+    ) -> AsyncGenerator[T, None]:
+        """Yield ``make(picture, answers by model)``; the next batch is read when the oldest has been answered."""
+        alone = pace.concurrency * len(models) == 1
+        waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer]]]]] = deque()
+        source = batches(pictures, pace.batch_size)
+        more = True
+        try:
+            while more or waiting:
+                if more and (batch := await self._driver.call(next, source, None)):
+                    images = [picture.data for picture in batch if picture.error is None]
+                    work = {model: self._answers(model, images, pace.timeout) for model in models}
+                    waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))
+                else:
+                    more = False
+                if waiting and (not more or len(waiting) == pace.concurrency):
+                    batch, tasks = waiting[0]
+                    answers = {model: iter(await task.result()) for model, task in tasks.items()}
+                    waiting.popleft()
+                    for picture in batch:
+                        told = {} if picture.error else {model: next(each) for model, each in answers.items()}
+                        yield make(picture, told)
+        finally:
+            for _, tasks in waiting:
+                for task in tasks.values():
+                    task.cancel()
+
+    async def _answers(self, model: str, images: Sequence[bytes], timeout: float) -> list[Answer]:
+        """One Answer an image. A request that is too large is halved until it passes, or is a single picture."""
+        if not images:
+            return []
+        request = Request(model, images, tuple(spec.name for spec in OUTPUTS[model]))
+        try:
+            response = await self._send(request, timeout)
+        except RequestTooLarge as error:
+            if len(images) == 1:
+                return [Answer({}, f"too large for the server: {error}")]
+            half = len(images) // 2
+            return [
+                *await self._answers(model, images[:half], timeout),
+                *await self._answers(model, images[half:], timeout),
+            ]
+        return read_response(model, response, len(images))
+
+    async def _send(self, request: Request, timeout: float) -> Response:
+        """Send, and send again while the server is unavailable, within ``timeout`` seconds for all of it."""
+        deadline = self._driver.now() + timeout
+        attempt = 1
+        while True:
+            try:
+                return await self._transport.infer(request, deadline - self._driver.now())
+            except ServerUnavailable:
+                pause = self._retry.pause(attempt, random.random())
+                if pause is None or self._driver.now() + pause >= deadline:
+                    raise
+                await self._driver.sleep(pause)
+                attempt += 1
+
+    async def status(self, models: Sequence[str], timeout: float) -> Status:
+        """Ask once how the server and the models are; ServerUnavailable when nobody is there."""
+        name, version = await self._transport.server(timeout)
+        ready = await self._transport.is_ready(None, timeout)
+        states = {model: await self._transport.is_ready(model, timeout) for model in models}
+        return Status(self._transport.address, ready and all(states.values()), name, version, states)
+
+    async def ready(self, models: Sequence[str], timeout: float) -> bool:
+        """Whether all of it can answer now; False also when nobody is there."""
+        try:
+            return (await self.status(models, timeout)).ready
+        except (ServerUnavailable, RequestTimeout):
+            return False
+
+    async def wait_until_ready(self, models: Sequence[str], timeout: float) -> None:
+        """Return as soon as everything is ready; ServerUnavailable after ``timeout`` seconds without that."""
+        deadline = self._driver.now() + timeout
+        while not await self.ready(models, timeout):
+            if self._driver.now() + POLL_SECONDS > deadline:
+                raise ServerUnavailable(
+                    f"{self._transport.address} was not ready within {timeout:g} s; the server's log tells why"
+                )
+            await self._driver.sleep(POLL_SECONDS)
+
+    async def close(self) -> None:
+        """Let go of connections, which ends what is in flight, then of threads."""
+        await self._transport.close()
+        await self._driver.close()

@@ -1,0 +1,70 @@
+"""gRPC, the default wire."""
+
+from typing import Any
+
+import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
+from tritonclient.utils import InferenceServerException
+
+from client.transport import Address, Request, Response
+from client.triton import image_input, output_arrays, settled, translated
+
+MAX_MESSAGE_BYTES = 2**31 - 1
+"""The most that gRPC can say, and what Triton sets on its side: a single picture may be larger than a normal batch."""
+
+_CHANNEL = [
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # gRPC's own waits between connection attempts grow to two minutes; a server that starts should be found at once.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+class GrpcTransport:
+    """Blocking or asyncio, by ``asynchronous``: tritonclient has both with the same methods. Threads may share one."""
+
+    def __init__(self, address: Address, *, asynchronous: bool) -> None:
+        self.address = str(address)
+        self._where = address
+        self._module = triton_aio if asynchronous else triton
+        self._client: Any = None
+
+    async def infer(self, request: Request, timeout: float) -> Response:
+        """Send one request, once."""
+        result = await self._call(
+            "infer",
+            timeout,
+            model_name=request.model,
+            inputs=[image_input(triton, request)],
+            outputs=[triton.InferRequestedOutput(name) for name in request.outputs],
+        )
+        return output_arrays(result, request)
+
+    async def is_ready(self, model: str | None, timeout: float) -> bool:
+        """Whether the server, or one model, can answer."""
+        if model is None:
+            return bool(await self._call("is_server_ready", timeout))
+        return bool(await self._call("is_model_ready", timeout, model_name=model))
+
+    async def server(self, timeout: float) -> tuple[str, str]:
+        """Name and version of the server."""
+        told = await self._call("get_server_metadata", timeout)
+        return str(told.name), str(told.version)
+
+    async def close(self) -> None:
+        """Close the channel; requests in flight are cancelled."""
+        client, self._client = self._client, None
+        if client is not None:
+            await settled(client.close())
+
+    async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
+        if self._client is None:
+            self._client = self._module.InferenceServerClient(
+                self._where.target, ssl=self._where.secure, channel_args=_CHANNEL
+            )
+        try:
+            return await settled(getattr(self._client, method)(client_timeout=timeout, **arguments))
+        except InferenceServerException as error:
+            raise translated(error, self.address, timeout) from error

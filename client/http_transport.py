@@ -1,0 +1,114 @@
+"""HTTP, for where gRPC does not get through. tritonclient speaks it with gevent (blocking) and aiohttp (asyncio)."""
+
+import asyncio
+import ssl
+import threading
+from typing import Any
+from weakref import WeakSet
+
+import aiohttp
+import gevent
+import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
+from geventhttpclient.response import HTTPParseError
+from tritonclient.utils import InferenceServerException
+
+from client.transport import Address, Request, Response
+from client.triton import image_input, output_arrays, timed_out, translated, unavailable
+
+_BROKEN = (OSError, HTTPParseError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+"""A connection that could not be made, or broke, or did not speak HTTP."""
+
+
+class _HttpTransport:
+    """What the two have in common. ``_send`` calls one method of tritonclient within ``timeout`` seconds."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = str(address)
+        self._where = address
+
+    async def infer(self, request: Request, timeout: float) -> Response:
+        """Send one request, once."""
+        result = await self._call(
+            "infer",
+            timeout,
+            model_name=request.model,
+            inputs=[image_input(triton, request)],
+            outputs=[triton.InferRequestedOutput(name, binary_data=True) for name in request.outputs],
+        )
+        return output_arrays(result, request)
+
+    async def is_ready(self, model: str | None, timeout: float) -> bool:
+        """Whether the server, or one model, can answer."""
+        if model is None:
+            return bool(await self._call("is_server_ready", timeout))
+        return bool(await self._call("is_model_ready", timeout, model_name=model))
+
+    async def server(self, timeout: float) -> tuple[str, str]:
+        """Name and version of the server."""
+        told = await self._call("get_server_metadata", timeout)
+        return str(told["name"]), str(told["version"])
+
+    async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
+        try:
+            return await self._send(method, timeout, arguments)
+        except InferenceServerException as error:
+            raise translated(error, self.address, timeout) from error
+        except TimeoutError as error:
+            raise timed_out(self.address, timeout) from error
+        except _BROKEN as error:
+            raise unavailable(self.address, str(error) or type(error).__name__) from error
+
+    async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+class BlockingHttpTransport(_HttpTransport):
+    """One connection a thread: gevent's sockets belong to the thread that opened them."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._mine = threading.local()
+        self._all: WeakSet[Any] = WeakSet()
+
+    async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+        client = getattr(self._mine, "client", None)
+        if client is None:
+            client = triton.InferenceServerClient(
+                self._where.target, ssl=self._where.secure, connection_timeout=None, network_timeout=None
+            )
+            self._all.add(client)
+        self._mine.client = None  # kept only if all goes well: after a failure the connection's state is unknown
+        with gevent.Timeout(timeout, TimeoutError("timed out")):
+            result = getattr(client, method)(**arguments)
+        self._mine.client = client
+        return result
+
+    async def close(self) -> None:
+        """Close every thread's connection."""
+        for client in list(self._all):
+            client.close()
+        self._mine = threading.local()
+
+
+class AsyncHttpTransport(_HttpTransport):
+    """A pool of connections on the running event loop."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._client: Any = None
+
+    async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+        if self._client is None:
+            secure = ssl.create_default_context() if self._where.secure else None
+            self._client = triton_aio.InferenceServerClient(
+                self._where.target, ssl=self._where.secure, ssl_context=secure, conn_timeout=None
+            )
+        async with asyncio.timeout(timeout):
+            return await getattr(self._client, method)(**arguments)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()

@@ -1,0 +1,98 @@
+"""What the gRPC and the HTTP transport share: Triton's tensors and its errors, through the stock ``tritonclient``."""
+
+import struct
+from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+import numpy as np
+from tritonclient.utils import InferenceServerException
+
+from client.errors import (
+    ClientError,
+    RequestRejected,
+    RequestTimeout,
+    RequestTooLarge,
+    ResponseInvalid,
+    ServerFailed,
+    ServerUnavailable,
+)
+from client.transport import Request, Response
+from film.specs import IMAGE
+
+T = TypeVar("T")
+_KINDS: dict[str, type[ClientError]] = {
+    "StatusCode.UNAVAILABLE": ServerUnavailable,
+    "StatusCode.DEADLINE_EXCEEDED": RequestTimeout,
+    "StatusCode.RESOURCE_EXHAUSTED": RequestTooLarge,
+    "StatusCode.INVALID_ARGUMENT": RequestRejected,
+    "StatusCode.NOT_FOUND": RequestRejected,
+    "StatusCode.UNIMPLEMENTED": RequestRejected,
+    "StatusCode.PERMISSION_DENIED": RequestRejected,
+    "StatusCode.UNAUTHENTICATED": RequestRejected,
+    "400": RequestRejected,
+    "401": RequestRejected,
+    "403": RequestRejected,
+    "404": RequestRejected,
+    "413": RequestTooLarge,
+    "502": ServerUnavailable,
+    "503": ServerUnavailable,
+    "504": RequestTimeout,
+}
+"""gRPC and HTTP statuses; any other is the server's own failure."""
+_TOO_MANY = "batch-size must be <="
+"""How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
+
+
+async def settled(value: Awaitable[T] | T) -> T:
+    """The value itself, or what it resolves to: tritonclient has the same methods blocking and for asyncio."""
+    return await value if isawaitable(value) else value
+
+
+def image_input(module: Any, request: Request) -> Any:
+    """The IMAGE tensor, BYTES [n, 1], of tritonclient's ``module`` (grpc or http)."""
+    tensor = module.InferInput(IMAGE.name, [len(request.images), *IMAGE.shape], IMAGE.dtype)
+    pictures = np.empty((len(request.images), 1), dtype=np.object_)
+    pictures[:, 0] = request.images
+    tensor.set_data_from_numpy(pictures)
+    return tensor
+
+
+def output_arrays(result: Any, request: Request) -> Response:
+    """The wanted outputs of tritonclient's result; one that does not fit its own shape (0 bytes) is ResponseInvalid."""
+    arrays = {}
+    for name in request.outputs:
+        try:
+            array = result.as_numpy(name)
+        except (ValueError, KeyError, TypeError, struct.error) as error:
+            raise ResponseInvalid(
+                f"{request.model} gave an output {name} that is empty or broken ({error}); a server whose Python "
+                "has numpy 2 does that: install numpy<2 there"
+            ) from error
+        if array is not None:
+            arrays[name] = array
+    return arrays
+
+
+def translated(error: InferenceServerException, address: str, timeout: float) -> ClientError:
+    """The error of ours for one of tritonclient's."""
+    text, status = error.message() or "no reason given", error.status() or ""
+    if _TOO_MANY in text:
+        return RequestTooLarge(f"{address} refused the batch: {text}")
+    kind = _KINDS.get(status, ServerFailed)
+    if kind is RequestTimeout:
+        return timed_out(address, timeout)
+    if kind is ServerUnavailable:
+        return unavailable(address, text)
+    verb = "failed" if kind is ServerFailed else "refused the request"
+    return kind(f"{address} {verb}: {text}" + (f" [{status}]" if kind is ServerFailed and status else ""))
+
+
+def timed_out(address: str, timeout: float) -> RequestTimeout:
+    """No answer in time."""
+    return RequestTimeout(f"{address} did not answer within {timeout:.3g} s; allow more time or send smaller batches")
+
+
+def unavailable(address: str, reason: object) -> ServerUnavailable:
+    """Nobody there, or not ready."""
+    return ServerUnavailable(f"{address} cannot answer: {reason}. Is the server running? `safelight serve` starts one")

@@ -1,0 +1,110 @@
+"""What the client makes of an answer, and which answers it does not accept."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from client import Client, FakeTransport, Request, Response, ResponseInvalid
+from client.contract import CLASSIFIER_NAMES, verdict
+from film.specs import CLASSIFIERS, DEFECTS, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
+
+Change = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def answering(**changes: Change | None) -> Client:
+    """A client of a fake server whose outputs are changed; None leaves one out."""
+
+    def answer(request: Request) -> Response:
+        response = dict(fake.made_up(request))
+        for name, change in changes.items():
+            if name in response:
+                made_up = response.pop(name)
+                if change is not None:
+                    response[name] = change(made_up)
+        return response
+
+    fake = FakeTransport(answer=answer)
+    return Client(transport=fake)
+
+
+def nothing(made_up: NDArray[Any]) -> NDArray[Any]:
+    return np.empty(0, dtype=made_up.dtype)
+
+
+@pytest.mark.parametrize(
+    ("output", "change", "complaint"),
+    [
+        ("SCORES", None, "no output SCORES"),
+        ("ERROR", None, "no output ERROR"),
+        ("SCORES", nothing, r"SCORES of shape \[0\], not \[1, 2\]"),
+        ("ERROR", nothing, r"ERROR of shape \[0\]"),
+        ("SCORES", lambda made_up: made_up[:, :1], r"shape \[1, 1\], not \[1, 2\]"),
+        ("SCORES", lambda made_up: made_up.astype(np.float64), "as float64, not as FP32"),
+        ("SCORES", lambda made_up: made_up * np.nan, "empty or unknown SCORES"),
+        ("DEFECTS", lambda made_up: made_up * np.inf, "empty or unknown DEFECTS"),
+        ("DEFECT_MAP", lambda made_up: made_up.reshape(1, -1), r"DEFECT_MAP of shape \[1, 384\]"),
+    ],
+)
+def test_an_answer_that_breaks_the_contract_is_never_taken_for_a_verdict(
+    output: str, change: Change | None, complaint: str
+) -> None:
+    with pytest.raises(ResponseInvalid, match=complaint):
+        answering(**{output: change}).classify([b"picture"])
+
+
+def test_an_empty_positive_without_a_reason_is_refused() -> None:
+    def emptied(made_up: NDArray[Any]) -> NDArray[Any]:
+        return np.array([[b""]], dtype=np.object_)
+
+    with pytest.raises(ResponseInvalid, match=f"{INVERSION_MODEL} gave an empty or unknown POSITIVE"):
+        answering(POSITIVE=emptied).invert([b"negative"])
+
+
+@pytest.mark.parametrize("spec", CLASSIFIERS, ids=CLASSIFIER_NAMES)
+@given(score=st.floats(0, 1, width=32))
+def test_a_verdict_is_the_positive_label_from_the_threshold_on(spec: ModelSpec, score: float) -> None:
+    scores = np.full(2, 1 - score, dtype=np.float32)
+    scores[spec.positive_index] = score
+
+    chosen = verdict(spec, scores)
+
+    assert (chosen.label == spec.positive) == (score >= spec.threshold)
+    assert chosen.probability == chosen.scores[chosen.label]
+    assert list(chosen.scores) == list(spec.labels)
+
+
+def test_defects_carry_their_names_and_places() -> None:
+    (seen,) = Client(transport=FakeTransport()).classify([b"negative"], [NEGATIVE_CONDITION.name])
+
+    assert seen.origin is None
+    assert tuple(seen.defects) == DEFECTS
+    assert seen.defect_map is not None
+    assert seen.defect_map.shape == (6, 8, 8)
+    named = list(seen.named_defects.values())
+    assert named == sorted((chance for chance in seen.defects.values() if chance >= 0.5), reverse=True)
+
+
+def test_every_prediction_becomes_strict_json() -> None:
+    seen = Client(transport=FakeTransport(errors={b"bad": "broken"})).classify([b"good", b"bad"])
+
+    good, bad = (json.loads(json.dumps(one.to_dict(maps=True), allow_nan=False)) for one in seen)
+
+    assert good["origin"]["label"] in ("digital", "film")
+    assert np.shape(good["defect_map"]) == (6, 8, 8)
+    assert good["error"] is None
+    assert bad == {
+        "source": "#1",
+        "origin": None,
+        "condition": None,
+        "defects": {},
+        "named_defects": [],
+        "defect_map": None,
+        "error": "broken",
+    }
+    assert "defect_map" not in seen[0].to_dict()
