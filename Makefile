@@ -46,6 +46,12 @@ export: .venv/dev.done ## Turn trained weights into what Triton serves; refuses 
 samples: .venv/dev.done ## Make the sample pictures again from licensed photographs
 	$(BIN)/python -m training samples $(ARGS)
 
+load: .venv/dev.done ## Locust against a running server: 8 users for 30 s; HOST=localhost:8001 KIND=GrpcUser
+	$(BIN)/locust -f loadtest/locustfile.py --headless --only-summary -u $(or $(USERS),8) -r 8 -t $(or $(TIME),30s) --host $(or $(HOST),localhost:8001) $(or $(KIND),GrpcUser)
+
+app: .venv/app.done ## The web page, beside a running server (make serve)
+	$(BIN)/streamlit run app/main.py $(ARGS)
+
 clean: ## Remove the environment and everything that was made
 	rm -rf .venv $(OUT) runs build *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 

@@ -1,0 +1,1 @@
+"""The web page: drop photographs, see what the server says of them."""

@@ -1,0 +1,1 @@
+"""Load on a running server: Locust users built around our own client."""
