@@ -1,0 +1,30 @@
+"""Network step of the ensemble whose name this model's begins with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from film.network import load_network
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        settings = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
+        model_file = Path(args["model_repository"], args["model_version"], "model.onnx")
+        self.network = load_network(model_file, runtime=settings["runtime"], streams=int(settings["streams"]))
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        inputs = {
+            name: [pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests]
+            for name in self.network.inputs
+        }
+        tensors = self.network({name: np.concatenate(rows) for name, rows in inputs.items()})
+        responses, start = [], 0
+        for part in next(iter(inputs.values())):
+            rows = slice(start, start := start + len(part))
+            outputs = [pb_utils.Tensor(name, tensor[rows]) for name, tensor in tensors.items()]
+            responses.append(pb_utils.InferenceResponse(outputs))
+        return responses

@@ -1,0 +1,22 @@
+"""Colour negatives in, their positives out."""
+
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from film import specs
+from film.preprocess import invert
+
+
+class TritonPythonModel:
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request: Any) -> Any:
+        images = pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy()
+        positives, errors = zip(*invert(images.ravel()), strict=True)
+        outputs = {specs.POSITIVE.name: positives, specs.ERROR.name: [error.encode() for error in errors]}
+        return pb_utils.InferenceResponse(
+            [pb_utils.Tensor(name, np.array(values, np.object_).reshape(-1, 1)) for name, values in outputs.items()]
+        )
