@@ -1,0 +1,97 @@
+"""`safelight serve`."""
+
+import typing
+from pathlib import Path
+
+import click
+
+from film import specs
+from serving.errors import ServingError
+from serving.settings import DEFAULT_REPOSITORY, PROFILES, LogLevel, Settings
+
+_EXAMPLES = """\b
+Examples:
+  safelight serve
+  safelight serve --models film_origin --http-port 9000 --grpc-port 9001 --metrics-port 9002
+  safelight serve --host 0.0.0.0 --log-level info
+
+The server runs in the foreground; Ctrl-C or SIGTERM stops it after it has finished what it was asked.
+"""
+
+
+class _CannotServe(click.ClickException):
+    exit_code = 2
+
+
+def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in value.split(","))))
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--profile",
+    default=Settings.profile,
+    show_default=True,
+    metavar="NAME",
+    help="Kind of hardware. " + " ".join(f"{p.name}: {p.summary}." for p in PROFILES),
+)
+@click.option("--host", default=Settings.host, show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--http-port", type=click.IntRange(1, 65535), default=Settings.http_port, show_default=True)
+@click.option("--grpc-port", type=click.IntRange(1, 65535), default=Settings.grpc_port, show_default=True)
+@click.option("--metrics-port", type=click.IntRange(1, 65535), default=Settings.metrics_port, show_default=True)
+@click.option(
+    "--models",
+    default=",".join(specs.PUBLIC_MODELS),
+    show_default=True,
+    callback=_comma_separated,
+    help="Which to serve, with commas between them.",
+)
+@click.option(
+    "--model-repository",
+    "repository",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_REPOSITORY,
+    show_default="that of this checkout",
+    help="Folder of the models.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(typing.get_args(LogLevel)),
+    default=Settings.log_level,
+    show_default=True,
+    help="How much Triton says.",
+)
+@click.option("--ready-timeout", default=Settings.ready_timeout, show_default=True, help="Seconds to become ready in.")
+@click.option(
+    "--exit-timeout", default=Settings.exit_timeout, show_default=True, help="Seconds to finish running requests in."
+)
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Written when the server is ready and proved.")
+@click.option("--stop-with", type=int, default=0, metavar="PID", help="Stop when this process ends.")
+def serve(**options: typing.Any) -> None:
+    """Serve the models on a Triton Inference Server, in the foreground."""
+    from serving.launch import launch
+
+    try:
+        launch(Settings(**options))
+    except ServingError as error:
+        raise _CannotServe(str(error)) from error
+
+
+def arguments(settings: Settings) -> list[str]:
+    """The options of `serve` that give these settings."""
+    options: dict[str, object] = {
+        "profile": settings.profile,
+        "host": settings.host,
+        "http-port": settings.http_port,
+        "grpc-port": settings.grpc_port,
+        "metrics-port": settings.metrics_port,
+        "models": ",".join(settings.models),
+        "model-repository": settings.repository,
+        "log-level": settings.log_level,
+        "ready-timeout": settings.ready_timeout,
+        "exit-timeout": settings.exit_timeout,
+        "stop-with": settings.stop_with,
+    }
+    if settings.ready_file is not None:
+        options["ready-file"] = settings.ready_file
+    return [f"--{name}={value}" for name, value in options.items()]

@@ -1,0 +1,7 @@
+"""What can be wrong before or while a server starts."""
+
+from film.errors import SafelightError
+
+
+class ServingError(SafelightError):
+    """The server cannot be started, or did not prove itself. Its text is a sentence for the user."""

@@ -1,0 +1,94 @@
+"""Checks that a server can start, then becomes it."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from film import specs
+from serving import shared_memory
+from serving.command import command, environment
+from serving.errors import ServingError
+from serving.settings import MODEL_FILE, Settings, profile
+from serving.watcher import Watch
+from serving.wheel import find_server
+
+
+def launch(settings: Settings) -> NoReturn:
+    """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start."""
+    check(settings)
+    server = find_server()
+    shared_memory.remove_leftovers()
+    argv = command(settings, server, shared_memory.prefix(os.getpid()))
+    variables = environment(settings, server, os.environ)
+    _start_watcher(settings)
+    os.execve(argv[0], argv, variables)
+
+
+def check(settings: Settings) -> None:
+    """Raise ServingError, saying what to do, for what Triton would only complain about at length."""
+    profile(settings.profile)
+    if not settings.repository.is_dir():
+        raise ServingError(f"{settings.repository} is not a folder: name the model repository with --model-repository.")
+    if not settings.models:
+        raise ServingError(f"No model was chosen: name some of {', '.join(specs.PUBLIC_MODELS)} with --models.")
+    for model in settings.models:
+        _check_model(settings.repository, model)
+    _check_ports(settings)
+
+
+def _check_model(repository: Path, model: str) -> None:
+    if model not in specs.PUBLIC_MODELS:
+        raise ServingError(f"There is no model {model!r}; there are {', '.join(specs.PUBLIC_MODELS)}.")
+    if not (repository / model).is_dir():
+        raise ServingError(f"{repository} is not Safelight's model repository: it has no {model}.")
+    if model != specs.INVERSION_MODEL:
+        file = repository / specs.classifier(model).network_model / MODEL_FILE
+        if not file.is_file():
+            raise ServingError(f"{file} is missing: train and publish it with `make train`, or serve other --models.")
+
+
+def _check_ports(settings: Settings) -> None:
+    ports = settings.ports
+    if len(set(ports.values())) < len(ports):
+        raise ServingError(f"HTTP, gRPC and metrics need a port each, not {', '.join(map(str, ports.values()))}.")
+    for name, port in ports.items():
+        try:
+            family, *_, address = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            raise ServingError(
+                f"Port {port} on {settings.host} cannot be used ({error.strerror}): "
+                f"stop what holds it, or choose another with --{name}-port."
+            ) from error
+
+
+def _start_watcher(settings: Settings) -> None:
+    """Start the watcher as a grandchild: Triton would never collect a child that it did not start itself."""
+    process = os.getpid()
+    pidfd = os.pidfd_open(process)
+    watch = Watch(
+        server=process,
+        pidfd=pidfd,
+        http=settings.address(settings.http_port),
+        grpc=settings.address(settings.grpc_port),
+        metrics=settings.address(settings.metrics_port),
+        models=list(settings.models),
+        repository=str(settings.repository),
+        ready_timeout=settings.ready_timeout,
+        ready_file=str(settings.ready_file or ""),
+        stop_with=settings.stop_with,
+    )
+    child = os.fork()
+    if child == 0:
+        try:
+            argv = [sys.executable, "-m", "serving.watcher", watch.to_json()]
+            subprocess.Popen(argv, pass_fds=[pidfd], stdin=subprocess.DEVNULL, start_new_session=True)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(pidfd)

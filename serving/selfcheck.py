@@ -1,0 +1,114 @@
+"""A known picture must get a known answer before a server may say that it is ready.
+
+Guards against a server that runs and answers nonsense: Triton's Python models in another Python than ours, with
+another `film`, or with a numpy whose arrays it cannot read (it then sends empty tensors and no error). Nothing here
+depends on the weights: the server's answer to encoded bytes is compared with its answer to the pixels that this
+process makes of them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tritonclient.grpc as triton
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from film import specs
+from film.preprocess import invert, preprocess
+from serving import known_picture
+from serving.errors import ServingError
+
+_SECONDS = 60
+_NO_PICTURE = b"this is not a picture"
+_TYPES = {"BYTES": np.object_, "BOOL": np.bool_, "UINT8": np.uint8, "FP32": np.float32}
+
+
+def prove(address: str, models: Sequence[str], repository: Path) -> None:
+    """Send the known picture, and bytes that are none, to each public model; ServingError where an answer is wrong."""
+    picture = known_picture.read(repository)
+    with triton.InferenceServerClient(address) as client:
+        for model in models:
+            try:
+                if model == specs.INVERSION_MODEL:
+                    _prove_inversion(client, picture)
+                else:
+                    _prove_classifier(client, specs.classifier(model), picture)
+            except InferenceServerException as error:
+                raise _failure(model, f"could not answer: {error.message()}") from error
+
+
+def unload(address: str) -> None:
+    """Unload every model, as far as the server still listens."""
+    try:
+        with triton.InferenceServerClient(address) as client:
+            for model in client.get_model_repository_index(client_timeout=5).models:
+                if model.state == "READY":
+                    client.unload_model(model.name, client_timeout=_SECONDS)
+    except InferenceServerException:
+        pass  # what cannot be reached cannot be unloaded either
+
+
+def _prove_classifier(client: Any, spec: specs.ModelSpec, picture: bytes) -> None:
+    blobs = [picture, _NO_PICTURE]
+    answers = _ask(client, spec.name, {specs.IMAGE: _bytes(blobs)}, [*spec.outputs, specs.ERROR])
+    _check_errors(spec.name, answers.pop(specs.ERROR))
+    for output, (good, bad) in answers.items():
+        if not np.isfinite(good).all() or not np.isnan(bad).all():
+            raise _failure(spec.name, f"{output.name} is {good} for a picture and {bad} for none")
+    scores = answers[spec.outputs[0]][0]
+    if abs(scores.sum() - 1) > specs.ONNX_TOLERANCE:
+        raise _failure(spec.name, f"its probabilities {scores} do not sum to 1")
+
+    local = preprocess(blobs, spec.size)
+    pixels = {spec.pixels: local.pixels, specs.VALID: local.valid}
+    for output, expected in _ask(client, spec.network_model, pixels, spec.outputs).items():
+        difference = np.abs(answers[output][0] - expected[0]).max()
+        if not difference <= specs.ONNX_TOLERANCE:
+            raise _failure(spec.name, f"{output.name} differs by {difference:.3g} from that of pixels decoded here")
+
+
+def _prove_inversion(client: Any, picture: bytes) -> None:
+    model = specs.INVERSION_MODEL
+    answers = _ask(client, model, {specs.IMAGE: _bytes([picture, _NO_PICTURE])}, [specs.POSITIVE, specs.ERROR])
+    _check_errors(model, answers[specs.ERROR])
+    ((expected, _),) = invert([picture])
+    good, bad = answers[specs.POSITIVE].ravel()
+    if good != expected or bad:
+        raise _failure(model, f"its positive, of {len(good):,} bytes, is not the one made here, of {len(expected):,}")
+
+
+def _check_errors(model: str, errors: NDArray[Any]) -> None:
+    good, bad = errors.ravel()
+    if good or not bad:
+        raise _failure(model, f"it says {good.decode()!r} about a picture and {bad.decode()!r} about none")
+
+
+def _ask(
+    client: Any, model: str, inputs: dict[specs.TensorSpec, NDArray[Any]], outputs: Sequence[specs.TensorSpec]
+) -> dict[specs.TensorSpec, NDArray[Any]]:
+    tensors = []
+    for spec, value in inputs.items():
+        tensors.append(triton.InferInput(spec.name, list(value.shape), spec.dtype))
+        tensors[-1].set_data_from_numpy(value)
+    requested = [triton.InferRequestedOutput(spec.name) for spec in outputs]
+    result = client.infer(model, tensors, outputs=requested, client_timeout=_SECONDS)
+    count = len(next(iter(inputs.values())))
+    return {spec: _checked(model, spec, count, result.as_numpy(spec.name)) for spec in outputs}
+
+
+def _checked(model: str, spec: specs.TensorSpec, count: int, value: NDArray[Any] | None) -> NDArray[Any]:
+    """The tensor, if it has the contract's type and shape: an empty one has lost its data on the way."""
+    if value is None or value.dtype != _TYPES[spec.dtype] or value.shape != (count, *spec.shape):
+        found = "nothing" if value is None else f"{value.dtype} {value.shape}"
+        raise _failure(model, f"{spec.name} came back as {found} instead of {spec.dtype} {(count, *spec.shape)}")
+    return value
+
+
+def _bytes(blobs: Sequence[bytes]) -> NDArray[np.object_]:
+    return np.array(blobs, np.object_).reshape(-1, 1)
+
+
+def _failure(model: str, what: str) -> ServingError:
+    return ServingError(f"The server failed its start-up check and is ended: {model}: {what}.")

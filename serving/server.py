@@ -1,0 +1,113 @@
+"""A server of one's own, for as long as a `with` block lasts: for demonstrations, tests and load tests."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from serving import shared_memory
+from serving.cli import arguments
+from serving.errors import ServingError
+from serving.settings import Settings
+
+_POLL_SECONDS = 0.05
+_LOG_TAIL_LINES = 20
+
+
+class ServerProcess:
+    """Starts `safelight serve` and waits until it has proved itself; stops it, and leaves nothing behind.
+
+    It listens on free ports unless ``settings`` were given. Its log goes to ``log``, or to a temporary file that lasts
+    as long as the server. When this process ends in whatever way, the server stops too.
+
+        with ServerProcess() as server:
+            client = Client(server.grpc_url)
+    """
+
+    def __init__(self, settings: Settings | None = None, *, log: Path | None = None) -> None:
+        self._workspace = tempfile.TemporaryDirectory(prefix="safelight-")
+        ready_file = Path(self._workspace.name, "ready")
+        self.settings = replace(settings or on_free_ports(), ready_file=ready_file, stop_with=os.getpid())
+        self.log = log or Path(self._workspace.name, "log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def grpc_url(self) -> str:
+        """host:port, as tritonclient.grpc wants it."""
+        return self.settings.address(self.settings.grpc_port)
+
+    @property
+    def http_url(self) -> str:
+        """host:port, as tritonclient.http wants it."""
+        return self.settings.address(self.settings.http_port)
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus finds the metrics."""
+        return f"http://{self.settings.address(self.settings.metrics_port)}/metrics"
+
+    @property
+    def process_id(self) -> int:
+        """Of Triton itself; 0 while it does not run."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Return once the server is ready; ServingError with the end of its log where it does not get there."""
+        command = [sys.executable, "-m", "serving", *arguments(self.settings)]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        ready = self.settings.ready_file
+        while ready is not None and not ready.exists():
+            if self._process.poll() is not None:
+                code, self._process = self._process.returncode, None
+                raise ServingError(
+                    f"The server ended with code {code} before it was ready. It said:\n{self._log_tail()}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Let the server finish what it is doing, for ``settings.exit_timeout`` seconds, then end it."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(self.settings.exit_timeout + 10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            shared_memory.remove_leftovers()
+
+    def __enter__(self) -> "ServerProcess":
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._workspace.cleanup)
+            stack.callback(self.stop)
+            self.start()
+            stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._workspace.cleanup()
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+
+
+def on_free_ports(settings: Settings | None = None) -> Settings:
+    """The settings with three ports that nobody listens on at the moment."""
+    settings = settings or Settings()
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server((settings.host, 0))) for _ in settings.ports]
+        http, grpc, metrics = (probe.getsockname()[1] for probe in probes)
+    return replace(settings, http_port=http, grpc_port=grpc, metrics_port=metrics)
