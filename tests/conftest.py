@@ -1,0 +1,17 @@
+"""What the tests of every room may use."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """The real server with every model, started once for all tests: ``grpc_url`` and ``http_url`` say where it is.
+
+    Mark tests that use it with ``pytest.mark.e2e``.
+    """
+    from serving.server import ServerProcess
+
+    with ServerProcess(log=tmp_path_factory.mktemp("server") / "log") as running:
+        yield running
