@@ -1,0 +1,89 @@
+"""Settings to Triton's flags and environment, and back from the command line."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import film
+from film import specs
+from serving import cli
+from serving.command import command, environment
+from serving.settings import LogLevel, Settings
+from serving.wheel import Server
+
+SERVER = Server(Path("/triton/bin/tritonserver"), Path("/triton/backends"), (Path("/triton/lib"), Path("/python/lib")))
+PORTS = st.integers(1, 65535)
+SETTINGS = st.builds(
+    Settings,
+    host=st.sampled_from(["127.0.0.1", "0.0.0.0", "::1"]),
+    http_port=PORTS,
+    grpc_port=PORTS,
+    metrics_port=PORTS,
+    models=st.sampled_from([specs.PUBLIC_MODELS, (specs.INVERSION_MODEL,)]),
+    repository=st.sampled_from([Path("/models"), Path("/a folder/with = in it")]),
+    log_level=st.sampled_from(LogLevel.__args__),
+    ready_timeout=st.integers(1, 1000),
+    exit_timeout=st.integers(0, 1000),
+    ready_file=st.sampled_from([None, Path("/run/ready")]),
+    stop_with=st.integers(0, 2**22),
+)
+
+
+def flags(settings: Settings) -> dict[str, list[str]]:
+    program, *arguments = command(settings, SERVER, "region_")
+    assert program == "/triton/bin/tritonserver"
+    found: dict[str, list[str]] = {}
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@given(SETTINGS)
+def test_every_setting_reaches_triton(settings: Settings) -> None:
+    given_flags = flags(settings)
+    for name, port in settings.ports.items():
+        assert given_flags[f"--{name}-port"] == [str(port)]
+        assert given_flags[f"--{name}-address"] == [settings.host]
+    assert given_flags["--model-repository"] == [str(settings.repository)]
+    assert given_flags["--load-model"] == list(settings.models)
+    assert given_flags["--exit-timeout-secs"] == [str(settings.exit_timeout)]
+    assert given_flags["--log-info"] == ["true" if settings.log_level in ("info", "verbose") else "false"]
+
+
+@given(SETTINGS)
+def test_settings_survive_the_command_line(settings: Settings) -> None:
+    context = cli.serve.make_context("serve", cli.arguments(settings))
+    assert isinstance(context, click.Context)
+    assert Settings(**context.params) == settings
+
+
+def test_only_what_was_chosen_is_loaded_and_nothing_is_guessed() -> None:
+    given_flags = flags(Settings())
+    assert given_flags["--model-control-mode"] == ["explicit"]
+    assert "--disable-auto-complete-config" in given_flags
+    assert "--model-config-name" not in given_flags, "the default profile's are the plain config.pbtxt"
+    assert "python,shm-region-prefix-name=region_" in given_flags["--backend-config"]
+
+
+def test_this_python_and_this_film_go_first() -> None:
+    inherited = {"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/old", "PYTHONHOME": "/other", "LANG": "C"}
+    made = environment(Settings(), SERVER, inherited)
+    assert made["PATH"].split(os.pathsep) == [str(Path(sys.prefix, "bin")), "/usr/bin"]
+    assert made["LD_LIBRARY_PATH"] == "/triton/lib:/python/lib:/old"
+    assert made["PYTHONPATH"] == str(Path(film.__file__).parents[1])
+    assert "PYTHONHOME" not in made
+    assert made["LANG"] == "C"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("127.0.0.1", "127.0.0.1:80"), ("0.0.0.0", "127.0.0.1:80"), ("::", "[::1]:80"), ("box.local", "box.local:80")],
+)
+def test_a_client_on_this_machine_gets_an_address_that_it_can_reach(host: str, address: str) -> None:
+    assert Settings(host=host).address(80) == address

@@ -1,0 +1,96 @@
+"""What is checked before Triton is started, through the command line that a user types."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from film import specs
+from serving.cli import serve
+from serving.server import on_free_ports
+
+
+@pytest.fixture
+def ports() -> list[str]:
+    settings = on_free_ports()
+    return [f"--{name}-port={port}" for name, port in settings.ports.items()]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(serve, list(arguments))
+
+
+def refused(result: Result) -> str:
+    """What `safelight serve` said on its way out: one sentence, and no traceback."""
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert isinstance(result.exception, SystemExit)
+    return result.stderr
+
+
+@pytest.mark.parametrize("name", ["http", "grpc", "metrics"])
+def test_a_taken_port_is_named_with_the_option_that_changes_it(ports: list[str], name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        said = refused(run(*ports, f"--{name}-port={port}"))
+    assert f"Port {port} on 127.0.0.1" in said
+    assert f"--{name}-port" in said
+
+
+def test_one_port_for_two_protocols_is_refused() -> None:
+    assert "need a port each" in refused(run("--http-port=9000", "--grpc-port=9000"))
+
+
+def test_an_address_of_another_machine_is_refused(ports: list[str]) -> None:
+    assert "192.0.2.1 cannot be used" in refused(run(*ports, "--host=192.0.2.1"))
+
+
+def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
+    assert "no profile 'quantum'; there is cpu" in refused(run("--profile=quantum"))
+
+
+def test_an_unknown_model_is_answered_with_those_there_are() -> None:
+    said = refused(run("--models=film_origin,film_future"))
+    assert "'film_future'" in said
+    assert all(model in said for model in specs.PUBLIC_MODELS)
+
+
+def test_no_model_is_refused() -> None:
+    assert "No model was chosen" in refused(run("--models=,"))
+
+
+def test_a_repository_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert f"{tmp_path} is not Safelight's model repository" in refused(run(f"--model-repository={tmp_path}"))
+    assert "is not a folder" in refused(run(f"--model-repository={tmp_path / 'nowhere'}"))
+
+
+def test_a_network_that_was_not_published_is_refused(tmp_path: Path) -> None:
+    spec = specs.FILM_ORIGIN
+    (tmp_path / spec.name).mkdir()
+    said = refused(run(f"--model-repository={tmp_path}", f"--models={spec.name}"))
+    assert str(tmp_path / spec.network_model / "1" / "model.onnx") in said
+    assert "make train" in said
+
+
+def test_a_missing_wheel_is_refused(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytriton", None)
+    assert "pip install 'safelight[serve]'" in refused(run(*ports))
+
+
+def test_a_numpy_that_empties_answers_is_refused(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "numpy-2.3.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 2.3.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "numpy 2.3.0" in refused(run(*ports))
+
+
+def test_help_shows_examples() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    assert "safelight serve --models film_origin" in result.output

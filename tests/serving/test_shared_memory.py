@@ -1,0 +1,41 @@
+"""What a killed server leaves behind goes; what belongs to a running one or to others stays."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving import shared_memory
+
+
+def ended_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def regions() -> Iterator[dict[str, Path]]:
+    mark = uuid.uuid4().hex
+    names = {
+        "dead": shared_memory.prefix(ended_process()),
+        "alive": shared_memory.prefix(os.getpid()),
+        "other container": f"safelight_1_{ended_process()}_",
+        "stranger": "psm_",
+    }
+    files = {owner: shared_memory.FOLDER / f"{name}{mark}" for owner, name in names.items()}
+    for file in files.values():
+        file.write_bytes(b"region")
+    yield files
+    for file in files.values():
+        file.unlink(missing_ok=True)
+
+
+def test_only_regions_of_servers_that_are_gone_are_removed(regions: dict[str, Path]) -> None:
+    shared_memory.remove_leftovers()
+    left = {owner for owner, file in regions.items() if file.exists()}
+    assert left == {"alive", "other container", "stranger"}
