@@ -1,0 +1,24 @@
+"""The facts agree with each other."""
+
+import pytest
+
+from film import specs
+
+
+@pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+def test_scores_come_first_and_carry_the_labels(spec: specs.ModelSpec) -> None:
+    assert spec.outputs[0].name == "SCORES"
+    assert spec.outputs[0].labels == spec.labels
+    assert spec.labels[spec.positive_index] == spec.positive
+    assert 0 < spec.threshold < 1
+
+
+@pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+def test_a_step_knows_its_classifier(spec: specs.ModelSpec) -> None:
+    for name in (spec.name, spec.preprocess_model, spec.network_model):
+        assert specs.classifier(name) is spec
+
+
+def test_an_unknown_model_is_named() -> None:
+    with pytest.raises(KeyError, match="no classifier is called 'nonsense'"):
+        specs.classifier("nonsense")
