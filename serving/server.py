@@ -84,7 +84,7 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            shared_memory.remove_leftovers()
+        shared_memory.remove_leftovers()  # if it was killed, by us or by anyone
 
     def __enter__(self) -> "ServerProcess":
         with contextlib.ExitStack() as stack:

@@ -1,0 +1,130 @@
+"""Starting, proving, stopping and dying: nothing is left behind."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from film import specs
+from serving import shared_memory
+from serving.errors import ServingError
+from serving.server import ServerProcess, on_free_ports
+from serving.settings import Settings
+
+pytestmark = pytest.mark.e2e
+QUICK = (specs.INVERSION_MODEL,)
+"""Starts fastest: it has no network to load."""
+
+
+def remains(server: int) -> list[str]:
+    """Shared memory and processes of a server that has the process id ``server``."""
+    mark = shared_memory.prefix(server)
+    found = [file.name for file in shared_memory.FOLDER.glob(f"{mark}*")]
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_text(errors="replace")
+        except OSError:
+            continue  # ended meanwhile
+        if mark in command or (str(server) in command and "serving.watcher" in command):
+            found.append(command.replace("\0", " "))
+    return found
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+def quick_settings() -> Settings:
+    return on_free_ports(Settings(models=QUICK))
+
+
+def test_sigterm_ends_it_with_success_and_leaves_nothing(tmp_path: Path) -> None:
+    with ServerProcess(quick_settings(), log=tmp_path / "log") as server:
+        process = server.process_id
+        assert remains(process), "this test sees what a running server has"
+        os.kill(process, signal.SIGTERM)
+        assert os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT).si_status == 0
+    assert eventually(lambda: not remains(process)), remains(process)
+    assert "Safelight is ready" in (tmp_path / "log").read_text()
+
+
+def test_a_killed_server_leaves_nothing_either(tmp_path: Path) -> None:
+    with ServerProcess(quick_settings(), log=tmp_path / "log") as server:
+        process = server.process_id
+        os.kill(process, signal.SIGKILL)
+    assert eventually(lambda: not remains(process)), remains(process)
+
+
+def test_a_server_stops_with_the_process_that_wanted_it() -> None:
+    program = (
+        "import os, signal\n"
+        "from serving.server import ServerProcess, on_free_ports\n"
+        "from serving.settings import Settings\n"
+        f"with ServerProcess(on_free_ports(Settings(models={QUICK!r}))) as server:\n"
+        "    print(server.process_id, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert eventually(lambda: not remains(int(done.stdout))), remains(int(done.stdout))
+
+
+def test_a_port_that_is_taken_meanwhile_ends_the_start_with_the_log(tmp_path: Path) -> None:
+    settings = replace(quick_settings(), http_port=on_free_ports().grpc_port)
+    with (
+        ServerProcess(settings, log=tmp_path / "first"),
+        pytest.raises(ServingError, match=f"ended with code 2(.|\n)*Port {settings.http_port}"),
+        ServerProcess(replace(quick_settings(), http_port=settings.http_port), log=tmp_path / "second"),
+    ):
+        pass
+
+
+BROKEN = {
+    "empty tensors, as from a numpy that Triton cannot read": (
+        "np.array(values, np.object_).reshape(-1, 1)",
+        "np.zeros((0, 1), np.object_)",
+        "came back as",
+    ),
+    "answers in another order": ("invert(images.ravel())", "invert(images.ravel()[::-1])", "it says"),
+    "a bad picture that fails its neighbours": (
+        "images = ",
+        "images = pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy()\n"
+        "        assert all(image.startswith(b'\\xff\\xd8') for image in images.ravel())\n"
+        "        images = ",
+        "could not answer",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_server_that_answers_nonsense_never_gets_ready(tmp_path: Path, repository: Path, fault: str) -> None:
+    before, after, words = BROKEN[fault]
+    broken = tmp_path / "repository"
+    shutil.copytree(repository / specs.INVERSION_MODEL, broken / specs.INVERSION_MODEL)
+    warmup = Path(specs.FILM_ORIGIN.preprocess_model, "warmup")
+    shutil.copytree(repository / warmup, broken / warmup)
+    adapter = broken / specs.INVERSION_MODEL / "1" / "model.py"
+    source = adapter.read_text()
+    assert before in source
+    adapter.write_text(source.replace(before, after))
+
+    log = tmp_path / "log"
+    settings = replace(quick_settings(), repository=broken)
+    with (
+        pytest.raises(ServingError, match=f"failed its start-up check(.|\n)*{words}"),
+        ServerProcess(settings, log=log),
+    ):
+        pass
+    (server,) = {int(number) for number in re.findall(r"(\d+) server\.cc", log.read_text())}
+    assert eventually(lambda: not remains(server)), remains(server)
