@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from export.errors import ExportError
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
 
 LEVELS = 255.0
@@ -61,8 +63,13 @@ class Exportable:
     load: Callable[[Path], Any]
 
     def serving_graph(self, weights: Path) -> nn.Module:
-        """The graph of the trained ``weights``, ready to judge."""
-        return self.graph(self.load(weights)).eval()
+        """The graph of the trained ``weights``, ready to judge; ExportError where they cannot be used."""
+        if not weights.is_file():
+            raise ExportError(f"{weights} does not exist. Train the network first: make train.")
+        try:
+            return self.graph(self.load(weights)).eval()
+        except (ValueError, OSError, SafetensorError) as error:
+            raise ExportError(f"{weights} cannot be used: {error}") from error
 
 
 def _load_film_origin(weights: Path) -> Any:

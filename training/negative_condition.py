@@ -5,11 +5,9 @@ the other. Beside ``fc`` stands a second head, ``defects``: one linear map over 
 places of a 244x244 picture, which is a class activation map that is trained directly.
 """
 
-import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -119,8 +117,8 @@ def build(seed: int = 0) -> NegativeCondition:
     return network
 
 
-def save(network: NegativeCondition, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the weights to ``path`` (safetensors, half precision) and ``facts`` beside it as JSON."""
+def save(network: NegativeCondition, path: Path) -> None:
+    """Write the weights to ``path`` as half-precision safetensors; WeightsError where one is too large for that."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = network.state_dict()
     halves = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}
@@ -128,7 +126,6 @@ def save(network: NegativeCondition, path: Path, facts: Mapping[str, Any]) -> No
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{name} has values that half precision cannot hold; {path} was not written.")
     save_file(halves, path)
-    path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> NegativeCondition:

@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from film.specs import DEFECTS, NEGATIVE_CONDITION
+from training.negative_condition import WeightsError, build, load, pool, save
+
+SIZE = NEGATIVE_CONDITION.size
+
+
+def batch_norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
+    vectors = ("weight", "bias", "running_mean", "running_var")
+    return {f"{name}.{part}": (channels,) for part in vectors} | {f"{name}.num_batches_tracked": ()}
+
+
+def torchvision_resnet18() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of torchvision's resnet18 state dict, its fc aside: 120 entries."""
+    names: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7)} | batch_norm("bn1", 64)
+    before = 64
+    for stage, channels in enumerate((64, 128, 256, 512), 1):
+        for block in range(2):
+            prefix = f"layer{stage}.{block}"
+            names[f"{prefix}.conv1.weight"] = (channels, before, 3, 3)
+            names |= batch_norm(f"{prefix}.bn1", channels)
+            names[f"{prefix}.conv2.weight"] = (channels, channels, 3, 3)
+            names |= batch_norm(f"{prefix}.bn2", channels)
+            if block == 0 and stage > 1:
+                names[f"{prefix}.downsample.0.weight"] = (channels, before, 1, 1)
+                names |= batch_norm(f"{prefix}.downsample.1", channels)
+            before = channels
+    return names
+
+
+def test_state_dict_has_the_names_and_shapes_of_torchvisions_resnet18() -> None:
+    ours = {name: tuple(value.shape) for name, value in build().state_dict().items()}
+    trunk = torchvision_resnet18()
+    fc = {"fc.weight": (2, 512), "fc.bias": (2,)}
+    assert len(trunk | fc) == 122
+    assert ours == trunk | fc | {"defects.weight": (6, 512, 1, 1), "defects.bias": (6,)}
+
+
+def test_a_picture_gives_logits_of_the_shapes_that_the_spec_promises() -> None:
+    network = build().eval()
+    with torch.no_grad():
+        logits = network(torch.rand(2, 3, SIZE, SIZE))
+    shapes = {tensor.name: tensor.shape for tensor in NEGATIVE_CONDITION.outputs}
+    assert tuple(logits.condition.shape) == (2, *shapes["SCORES"])
+    assert tuple(logits.defects.shape) == (2, *shapes["DEFECTS"])
+    assert tuple(logits.places.shape) == (2, *shapes["DEFECT_MAP"])
+
+
+def test_pooling_lies_between_mean_and_largest_and_keeps_a_constant() -> None:
+    places = torch.randn(5, len(DEFECTS), 8, 8, generator=torch.Generator().manual_seed(1))
+    pooled = pool(places)
+    assert (pooled > places.mean((2, 3))).all()
+    assert (pooled < places.amax((2, 3))).all()
+    torch.testing.assert_close(pool(torch.full((1, 1, 8, 8), 2.5)), torch.full((1, 1), 2.5))
+
+
+def test_one_place_of_sixty_four_is_enough_to_name_a_defect() -> None:
+    places = torch.full((1, 1, 8, 8), -4.0)
+    places[0, 0, 3, 3] = 4.0
+    assert pool(places).item() > 0
+
+
+def test_the_same_seed_builds_the_same_network() -> None:
+    one, same, other = (build(seed).state_dict()["conv1.weight"] for seed in (3, 3, 4))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_saved_weights_come_back_as_half_precision_holds_them(tmp_path: Path) -> None:
+    network = build(5)
+    save(network, tmp_path / "a" / "n.safetensors")
+    again = load(tmp_path / "a" / "n.safetensors")
+    assert not again.training
+    for name, value in network.state_dict().items():
+        kept = again.state_dict()[name]
+        assert kept.dtype == value.dtype
+        assert torch.equal(kept, value.half().to(value.dtype) if value.is_floating_point() else value)
+    assert (tmp_path / "a" / "n.safetensors").stat().st_size == pytest.approx(2 * 11_180_616, rel=0.01)
+
+
+def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path: Path) -> None:
+    network = build()
+    with torch.no_grad():
+        network.fc.bias[0] = 1e6
+    with pytest.raises(WeightsError, match=r"fc\.bias"):
+        save(network, tmp_path / "n.safetensors")
+    assert not (tmp_path / "n.safetensors").exists()
+
+
+def test_loading_says_which_file_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"absent.*does not exist"):
+        load(tmp_path / "absent.safetensors")
+    (tmp_path / "garbage.safetensors").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match=r"garbage.*cannot be read"):
+        load(tmp_path / "garbage.safetensors")
+    save_file({"conv9.weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match=r"other.*does not hold the weights"):
+        load(tmp_path / "other.safetensors")
+
+
+def test_torchvision_style_weights_load_into_the_trunk(tmp_path: Path) -> None:
+    save(build(7), tmp_path / "n.safetensors")
+    stored = {k: torch.from_numpy(v) for k, v in load_file(tmp_path / "n.safetensors").items() if "defects" not in k}
+    network = build(8)
+    missing = network.load_state_dict(stored, strict=False)
+    assert missing.missing_keys == ["defects.weight", "defects.bias"]
+    assert not missing.unexpected_keys

@@ -1,0 +1,177 @@
+"""How well ``negative_condition`` does: numbers, calibration, plots, and its verdict on real pictures."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
+from torch import Tensor
+from torch.nn import functional
+
+from film.preprocess import preprocess
+from film.specs import DEFECT_THRESHOLD, DEFECTS, NEGATIVE_CONDITION
+from training.negative_condition import NegativeCondition
+from training.negative_condition_data import Negatives
+
+READABLE = NEGATIVE_CONDITION.positive_index
+TEMPERATURES = np.geomspace(0.25, 4.0, 81)
+
+
+@dataclass
+class History:
+    """One value an epoch; losses are of the whole objective, the rest of held-out simulated negatives."""
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    f1: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """``condition`` [n, 2] logits, ``defects`` [n, 6] logits, ``places`` [n, 6, 8, 8] logits; float32 on the CPU."""
+
+    condition: Tensor
+    defects: Tensor
+    places: Tensor
+
+    @property
+    def readable(self) -> NDArray[np.float32]:
+        """Probability [n] of being readable."""
+        return np.asarray(self.condition.softmax(1)[:, READABLE].numpy(), np.float32)
+
+
+@torch.no_grad()
+def answer(network: NegativeCondition, pixels: Tensor, batch: int = 16) -> Answers:
+    """What ``network``, in evaluation mode, says of uint8 [n, s, s, 3]."""
+    network.eval()
+    said = [network(part.permute(0, 3, 1, 2).float() / 255) for part in torch.split(pixels, batch)]
+    condition, defects, places = (torch.cat(parts) for parts in zip(*said, strict=True))
+    return Answers(condition, defects, places)
+
+
+def objective(logits: Any, places: Tensor) -> Tensor:
+    """Cross-entropies of the verdict, of each defect anywhere, and of each defect in each place, added up.
+
+    ``logits`` is ``Logits`` or ``Answers``, ``places`` the truth as float [n, 6, p, p]. The places are what teaches a
+    small data set where to look; most of them are easy, so their mean is weighted up.
+    """
+    defects = places.amax((2, 3))
+    readable = (defects.amax(1) == 0).long()
+    target = readable if READABLE == 1 else 1 - readable
+    return (
+        functional.cross_entropy(logits.condition, target)
+        + functional.binary_cross_entropy_with_logits(logits.defects, defects)
+        + 4 * functional.binary_cross_entropy_with_logits(logits.places, places)
+    )
+
+
+def measure(answers: Answers, truth: Negatives) -> dict[str, Any]:
+    """Accuracy, F1 (of readable), recall of both labels, confusion matrix and the AUC of each defect.
+
+    The matrix has a row a true label and a column a verdict, in label order. An AUC is None where the defect is in
+    all or none of the pictures.
+    """
+    target = truth.readable.numpy()
+    verdict = answers.readable >= NEGATIVE_CONDITION.threshold
+    matrix = confusion_matrix(target, verdict, labels=[False, True])
+    recall = matrix.diagonal() / np.maximum(matrix.sum(1), 1)
+    present = truth.defects.numpy()
+    return {
+        "pictures": len(truth),
+        "accuracy": float((verdict == target).mean()),
+        "f1": float(f1_score(target, verdict, zero_division=0.0)),
+        "recall_damaged": float(recall[0]),
+        "recall_readable": float(recall[1]),
+        "confusion": matrix.tolist(),
+        "auc_readable": _auc(target, answers.readable),
+        "auc": {name: _auc(present[:, i], answers.defects[:, i].numpy()) for i, name in enumerate(DEFECTS)},
+        "auc_places": {
+            name: _auc(truth.places[:, i].flatten().numpy(), answers.places[:, i].flatten().numpy())
+            for i, name in enumerate(DEFECTS)
+        },
+        "negative_log_likelihood": float(functional.cross_entropy(answers.condition, _target(truth))),
+    }
+
+
+def _auc(truth: NDArray[np.bool_], score: NDArray[np.float32]) -> float | None:
+    return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
+
+
+def _target(truth: Negatives) -> Tensor:
+    return truth.readable.long() if READABLE == 1 else (~truth.readable).long()
+
+
+def calibrate(network: NegativeCondition, answers: Answers, truth: Negatives) -> float:
+    """Divide the verdict's logits by the temperature that fits ``truth`` best, inside ``fc``; returns it.
+
+    Temperature scaling (Guo et al., 2017) changes no verdict, only how sure it is. 1.0 where nothing is better.
+    """
+    target = _target(truth)
+    losses = [float(functional.cross_entropy(answers.condition / t, target)) for t in TEMPERATURES]
+    best = float(TEMPERATURES[int(np.argmin(losses))])
+    with torch.no_grad():
+        network.fc.weight.div_(best)
+        network.fc.bias.div_(best)
+    return best
+
+
+def judge_files(network: NegativeCondition, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """The verdict on each of ``files``, prepared as the server prepares it; the folder's name is taken for a label."""
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        prepared = preprocess([path.read_bytes()], NEGATIVE_CONDITION.size)
+        row: dict[str, Any] = {"file": path.name, "folder": path.parent.name}
+        if not prepared.valid[0, 0]:
+            rows.append(row | {"error": prepared.errors[0]})
+            continue
+        said = answer(network, torch.from_numpy(prepared.pixels))
+        readable = float(said.readable[0])
+        sure = said.defects[0].sigmoid().tolist()
+        rows.append(
+            row
+            | {
+                "verdict": "readable" if readable >= NEGATIVE_CONDITION.threshold else "damaged",
+                "readable": round(readable, 4),
+                "defects": {n: round(p, 3) for n, p in zip(DEFECTS, sure, strict=True) if p >= DEFECT_THRESHOLD},
+            }
+        )
+    return rows
+
+
+def plot_history(history: History, path: Path) -> None:
+    """Loss, accuracy, F1 and learning rate by epoch, as a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    loss, score, rate = figure.subplots(1, 3)
+    for axes, names in ((loss, ("train_loss", "validation_loss")), (score, ("accuracy", "f1"))):
+        for name in names:
+            axes.plot(range(1, len(history.f1) + 1), asdict(history)[name], label=name.replace("_", " "))
+        axes.legend()
+    rate.semilogy(range(1, len(history.f1) + 1), history.learning_rate)
+    for axes, title in ((loss, "loss"), (score, "held-out simulated negatives"), (rate, "learning rate")):
+        axes.set(title=title, xlabel="epoch")
+    figure.savefig(path, dpi=110)
+
+
+def plot_misjudged(answers: Answers, truth: Negatives, path: Path, most: int = 24) -> None:
+    """The pictures whose verdict is wrong, the surest first, with truth and verdict, as a PNG."""
+    from matplotlib.figure import Figure
+
+    readable, target = answers.readable, truth.readable.numpy()
+    wrong = np.flatnonzero((readable >= NEGATIVE_CONDITION.threshold) != target)
+    wrong = wrong[np.argsort(-np.abs(readable[wrong] - 0.5))][:most]
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    for axes, index in zip(figure.subplots(4, 6).flat, list(wrong) + [None] * (24 - len(wrong)), strict=True):
+        axes.set_axis_off()
+        if index is not None:
+            named = [name for name, there in zip(DEFECTS, truth.defects[index].tolist(), strict=True) if there]
+            axes.imshow(truth.pixels[index].numpy())
+            axes.set_title(f"{', '.join(named) or 'readable'}\nreadable {readable[index]:.2f}", fontsize=8)
+    figure.savefig(path, dpi=90)
