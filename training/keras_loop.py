@@ -1,0 +1,72 @@
+"""One way to fit a Keras network: Adam, early stopping, the best weights kept, resumable, with a progress line."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+
+class Report(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says after each epoch how it went, and while it goes how far it is."""
+
+    def __init__(self, name: str, epochs: int) -> None:
+        super().__init__()
+        self.name, self.epochs, self.console = name, epochs, Console(stderr=True)
+        self.epoch = 0
+        self.status = self.console.status(name)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the moving line."""
+        self.epoch = epoch + 1
+        self.status.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move it on."""
+        steps = self.params.get("steps")
+        self.status.update(f"{self.name}: epoch {self.epoch} of at most {self.epochs}, step {batch + 1} of {steps}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Print the epoch's line."""
+        self.status.stop()
+        numbers = ", ".join(f"{key} {float(value):.4f}" for key, value in (logs or {}).items())
+        self.console.print(f"{self.name} {self.epoch}/{self.epochs}: {numbers}", highlight=False)
+
+
+def fit(
+    network: keras.Model,
+    train: keras.utils.PyDataset,
+    test: keras.utils.PyDataset,
+    *,
+    rate: float,
+    epochs: int,
+    patience: int,
+    out: Path,
+    name: str,
+) -> dict[str, list[float]]:
+    """Train with Adam at ``rate`` on binary cross-entropy; afterwards ``network`` has its best weights by test loss.
+
+    Stops after ``patience`` epochs without a better one. ``out/<name>.weights.h5`` is the best so far;
+    ``out/<name>.state`` is what a killed run goes on from when it is started again, and is deleted at the end. Returns
+    a list by epoch for each of loss, accuracy, val_loss, val_accuracy.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    network.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
+    best = out / f"{name}.weights.h5"
+    watchers = [
+        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
+        keras.callbacks.ModelCheckpoint(best, "val_loss", save_best_only=True, save_weights_only=True),
+        keras.callbacks.BackupAndRestore(out / f"{name}.state"),
+        Report(name, epochs),
+    ]
+    history = network.fit(train, validation_data=test, epochs=epochs, verbose=0, callbacks=watchers)
+    return {key: [float(value) for value in values] for key, values in history.history.items()}
+
+
+def predict(network: keras.Model, batches: keras.utils.PyDataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities (n,) that ``network`` gives to all of ``batches``, and their targets (n,)."""
+    pairs = [(network.predict_on_batch(x), y) for x, y in (batches[i] for i in range(len(batches)))]
+    scores, targets = (np.concatenate(part).ravel().astype(np.float64) for part in zip(*pairs, strict=True))
+    return scores, targets
