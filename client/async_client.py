@@ -6,14 +6,14 @@ from types import TracebackType
 from typing import Self
 
 from client.answers import Positive, Prediction, Status
-from client.client import ADDRESS, BATCH_SIZE, CONCURRENCY, INVERT_BATCH_SIZE, TIMEOUT
+from client.client import ADDRESS, INVERT_BATCH
 from client.contract import CLASSIFIER_NAMES
 from client.drivers import Asyncio
 from client.engine import Engine, Pace
 from client.pictures import Source
 from client.retry import Retry
 from client.transport import Transport, open_transport
-from film.specs import PUBLIC_MODELS
+from film.specs import CLIENT_BATCH, CLIENT_CONCURRENCY, CLIENT_TIMEOUT, PUBLIC_MODELS
 
 
 class AsyncClient:
@@ -23,7 +23,7 @@ class AsyncClient:
         self,
         url: str = ADDRESS,
         *,
-        timeout: float = TIMEOUT,
+        timeout: float = CLIENT_TIMEOUT,
         retry: Retry = Retry(),  # noqa: B008 - frozen
         transport: Transport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -36,8 +36,8 @@ class AsyncClient:
         pictures: Iterable[Source],
         models: Sequence[str] = CLASSIFIER_NAMES,
         *,
-        batch_size: int = BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> AsyncIterator[Prediction]:
         """See ``Client.iter_classify``; ``pictures`` is walked through in threads, one step at a time."""
@@ -49,8 +49,8 @@ class AsyncClient:
         pictures: Iterable[Source],
         models: Sequence[str] = CLASSIFIER_NAMES,
         *,
-        batch_size: int = BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> list[Prediction]:
         """See ``Client.classify``."""
@@ -61,8 +61,8 @@ class AsyncClient:
         self,
         pictures: Iterable[Source],
         *,
-        batch_size: int = INVERT_BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = INVERT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> AsyncIterator[Positive]:
         """See ``Client.iter_invert``."""
@@ -73,8 +73,8 @@ class AsyncClient:
         self,
         pictures: Iterable[Source],
         *,
-        batch_size: int = INVERT_BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = INVERT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> list[Positive]:
         """See ``Client.invert``."""
@@ -89,7 +89,7 @@ class AsyncClient:
         """See ``Client.ready``."""
         return await self._engine.ready(models, self._timeout)
 
-    async def wait_until_ready(self, timeout: float = TIMEOUT, models: Sequence[str] = PUBLIC_MODELS) -> None:
+    async def wait_until_ready(self, timeout: float = CLIENT_TIMEOUT, models: Sequence[str] = PUBLIC_MODELS) -> None:
         """See ``Client.wait_until_ready``."""
         await self._engine.wait_until_ready(models, timeout)
 

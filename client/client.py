@@ -12,16 +12,11 @@ from client.engine import Engine, Pace
 from client.pictures import Source
 from client.retry import Retry
 from client.transport import Transport, open_transport
-from film.specs import GRPC_PORT, PUBLIC_MODELS
+from film.specs import CLIENT_BATCH, CLIENT_CONCURRENCY, CLIENT_TIMEOUT, GRPC_PORT, PUBLIC_MODELS
 
 ADDRESS = f"localhost:{GRPC_PORT}"
 """Where a server on this machine answers."""
-BATCH_SIZE = 16
-CONCURRENCY = 4
-TIMEOUT = 60.0
-"""Seconds for one request: enough for 4 x 16 pictures in both models on an old two-core machine."""
-INVERT_BATCH_SIZE = 4
-"""Positives come back in full size, so fewer of them go into a request."""
+INVERT_BATCH = CLIENT_BATCH // 2
 
 
 class Client:
@@ -29,7 +24,8 @@ class Client:
 
     ``url`` is ``host:port`` (gRPC), or starts with ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``timeout``
     is in seconds, for one request with its retries. ``transport`` takes the place of ``url`` (client.FakeTransport).
-    One Client may be shared by threads. What is wrong with one picture is that picture's ``error``; when the server
+    One Client may be shared by threads. Use it in a ``with`` block, or close it at the end: under gevent an open gRPC
+    channel keeps the program from ending. What is wrong with one picture is that picture's ``error``; when the server
     as a whole does not answer, a ``client.ClientError`` is raised.
     """
 
@@ -37,7 +33,7 @@ class Client:
         self,
         url: str = ADDRESS,
         *,
-        timeout: float = TIMEOUT,
+        timeout: float = CLIENT_TIMEOUT,
         retry: Retry = Retry(),  # noqa: B008 - frozen
         transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -50,8 +46,8 @@ class Client:
         pictures: Iterable[Source],
         models: Sequence[str] = CLASSIFIER_NAMES,
         *,
-        batch_size: int = BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> Iterator[Prediction]:
         """Like ``classify``, but each Prediction is given as soon as it and all before it are there.
@@ -66,8 +62,8 @@ class Client:
         pictures: Iterable[Source],
         models: Sequence[str] = CLASSIFIER_NAMES,
         *,
-        batch_size: int = BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> list[Prediction]:
         """What ``models`` say of the pictures (paths, or encoded bytes), in the order given.
@@ -83,8 +79,8 @@ class Client:
         self,
         pictures: Iterable[Source],
         *,
-        batch_size: int = INVERT_BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = INVERT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> Iterator[Positive]:
         """Like ``invert``, but each Positive is given as soon as it and all before it are there."""
@@ -95,8 +91,8 @@ class Client:
         self,
         pictures: Iterable[Source],
         *,
-        batch_size: int = INVERT_BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
+        batch_size: int = INVERT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
     ) -> list[Positive]:
         """The positives of colour negatives (paths, or encoded bytes), as encoded JPEGs, in the order given."""
@@ -110,7 +106,7 @@ class Client:
         """Whether the server and all ``models`` can answer now. Never raises for a server that is not there."""
         return run(self._engine.ready(models, self._timeout))
 
-    def wait_until_ready(self, timeout: float = TIMEOUT, models: Sequence[str] = PUBLIC_MODELS) -> None:
+    def wait_until_ready(self, timeout: float = CLIENT_TIMEOUT, models: Sequence[str] = PUBLIC_MODELS) -> None:
         """Wait for the server and all ``models``; ServerUnavailable after ``timeout`` seconds."""
         run(self._engine.wait_until_ready(models, timeout))
 

@@ -10,14 +10,17 @@ import aiohttp
 import gevent
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
-from geventhttpclient.response import HTTPParseError
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from tritonclient.utils import InferenceServerException
 
+from client.errors import ResponseInvalid
 from client.transport import Address, Request, Response
 from client.triton import image_input, output_arrays, timed_out, translated, unavailable
 
-_BROKEN = (OSError, HTTPParseError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
-"""A connection that could not be made, or broke, or did not speak HTTP."""
+_BROKEN = (OSError, HTTPConnectionClosed, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+"""A connection that could not be made, or broke."""
+_NOT_HTTP = (HTTPParseError, aiohttp.ClientResponseError)
+"""Something answers, but not in HTTP."""
 
 
 class _HttpTransport:
@@ -58,6 +61,8 @@ class _HttpTransport:
             raise timed_out(self.address, timeout) from error
         except _BROKEN as error:
             raise unavailable(self.address, str(error) or type(error).__name__) from error
+        except _NOT_HTTP as error:
+            raise ResponseInvalid(f"{self.address} does not speak HTTP; is that the gRPC port? ({error})") from error
 
     async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
         raise NotImplementedError

@@ -116,6 +116,13 @@ MAX_IMAGE_PIXELS = 200_000_000
 """Largest picture that is decoded; checked from the header, before any memory is spent."""
 MAX_BATCH = 64
 """Largest batch of a request, in pictures."""
+CLIENT_BATCH = 8
+"""Pictures that the client puts into one request; ``negative_inversion`` answers in full size and gets half as many."""
+CLIENT_CONCURRENCY = 4
+"""Batches that the client has in flight."""
+CLIENT_TIMEOUT = 120.0
+"""Seconds that the client gives one request, its retries included: an old two-core machine needs half a second a picture
+and model, and everything in flight shares it."""
 POSITIVE_JPEG_QUALITY = 95
 
 HTTP_PORT = 8000
