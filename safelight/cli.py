@@ -1,0 +1,53 @@
+"""The ``safelight`` command: a list of commands, each loaded from its room when it is asked for."""
+
+from importlib import import_module
+
+import click
+
+_EPILOG = """\b
+Examples:
+  safelight serve
+  safelight classify holiday.jpg roll-12/
+  safelight invert roll-12/ -o positives
+  safelight status
+
+\b
+Exit codes:
+  0  everything asked for was done
+  1  some pictures had errors; the others were done
+  2  the command was not understood, or a server could not be started
+  3  no server answers, or it does not answer as it should
+
+Every command explains itself: safelight classify --help
+"""
+
+
+class _Lazy(click.Group):
+    """Knows where its commands are, and imports one only when it runs or is described."""
+
+    commands_at: dict[str, str] = {  # noqa: RUF012 - never changed
+        "demo": "safelight.demo:demo",
+        "serve": "serving.cli:serve",
+        "classify": "safelight.classify:classify",
+        "invert": "safelight.invert:invert",
+        "status": "safelight.status:status",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a newcomer needs them."""
+        return list(self.commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in self.commands_at:
+            return None
+        module, _, attribute = self.commands_at[cmd_name].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="safelight")
+def main() -> None:
+    """Film photography, judged by a Triton server: film or digital, readable or damaged, and the positive."""

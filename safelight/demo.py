@@ -1,0 +1,96 @@
+"""``safelight demo``, which is ``make run``: a server, the samples, a table, the positives, and no server."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from safelight.asking import SOME_FAILED, ServerTrouble, server_errors
+from safelight.files import find_pictures
+from safelight.invert import Written, write_positives
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+"""Beside the code in a checkout; an installed package has none and is given --samples."""
+
+_EPILOG = """\b
+Examples:
+  safelight demo
+  safelight demo --samples roll-12/ --out shown
+
+\b
+Exit codes: 0 all of it worked, 1 some pictures had errors, 2 the command was not
+understood, 3 the server could not be started or did not answer as it should.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--samples",
+    type=click.Path(path_type=Path),
+    default=SAMPLES,
+    show_default="those of this checkout",
+    help="Folder of pictures to show.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="Folder for the positives.",
+)
+def demo(samples: Path, out: Path) -> None:
+    """Show a server at work on the sample pictures.
+
+    Starts a server of its own on free ports, judges the samples, prints a table and stops the server. Pictures with
+    "negative" in their name or folder are inverted too; their positives go into the folder positives in --out.
+    """
+    if not samples.is_dir():
+        raise click.UsageError(f"there are no samples in {samples}; name a folder of pictures with --samples")
+    pictures = [_nearby(path) for path in find_pictures([samples])]
+    negatives = [path for path in pictures if "negative" in str(path.resolve().relative_to(samples.resolve()))]
+
+    from rich.console import Console
+
+    from client import Client
+    from safelight.tables import print_predictions
+    from serving.errors import ServingError
+    from serving.server import ServerProcess
+
+    began = time.monotonic()
+    click.echo("Starting the Triton Inference Server; this takes a few seconds ...", err=True)
+    try:
+        with server_errors(), Console(stderr=True).status("Starting") as progress, ServerProcess() as server:
+            seconds = time.monotonic() - began
+            with Client(server.grpc_url) as client:
+                progress.update("Classifying the samples")
+                predictions = client.classify(pictures)
+                progress.update("Inverting the negatives")
+                written = list(write_positives(client, negatives, out / "positives", force=True))
+                name = client.status()
+            progress.update("Stopping the server")
+    except ServingError as error:
+        raise ServerTrouble(str(error)) from error
+
+    click.echo(f"{name.server} {name.version} was ready after {seconds:.1f} s and judged {len(pictures)} pictures.\n")
+    print_predictions(predictions)
+    click.echo(_where(samples, out / "positives", written))
+    if any(one.error for one in predictions) or any(one.error for one in written):
+        sys.exit(SOME_FAILED)
+
+
+def _nearby(path: Path) -> Path:
+    """The same file by a shorter name, where it lies below the current folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _where(samples: Path, positives: Path, written: Sequence[Written]) -> str:
+    failures = "".join(f"\n  {one.source}: {one.error}" for one in written if one.error)
+    return f"""
+Samples      {_nearby(samples)}
+Positives    {positives}, {sum(one.error is None for one in written)} of {len(written)} negatives{failures}
+Server       it was only for this and has been stopped
+
+To keep one: make serve (or safelight serve); Ctrl-C stops it.
+To ask it:   {_nearby(Path(sys.executable)).parent / "safelight"} classify PICTURE-OR-FOLDER"""

@@ -1,0 +1,41 @@
+"""``safelight status``."""
+
+import json
+import sys
+
+import click
+
+from safelight.asking import ServerTrouble, server_errors, server_options
+
+_EPILOG = """\b
+Examples:
+  safelight status
+  safelight status --url http://scanner-room:8000 --json
+
+\b
+Exit codes: 0 ready, 2 the command was not understood, 3 not ready or not there.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@server_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def status(url: str, timeout: float, as_json: bool) -> None:
+    """Say whether the server and its models can answer."""
+    with server_errors():
+        from client import Client
+
+        with Client(url, timeout=timeout) as client:
+            found = client.status()
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+    else:
+        click.echo(f"{found.server} {found.version} at {found.address}: {_word(found.ready)}")
+        for model, ready in found.models.items():
+            click.echo(f"  {model:<20} {_word(ready)}")
+    if not found.ready:
+        sys.exit(ServerTrouble.exit_code)
+
+
+def _word(ready: bool) -> str:
+    return "ready" if ready else "not ready"

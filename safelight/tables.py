@@ -1,0 +1,52 @@
+"""Predictions as a table for people."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from client import Prediction, Verdict
+
+_STYLES = {"damaged": "yellow", "film": "cyan"}
+
+
+def console() -> "Console":
+    """Where tables go: the terminal's width, or, into a file or a pipe, as wide as it takes, so that no line breaks."""
+    from rich.console import Console
+
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=10_000)
+
+
+def print_predictions(predictions: Iterable["Prediction"]) -> None:
+    """One row a picture: its name in full, both verdicts with their probability, and the defects or the error."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("File", overflow="fold", min_width=16)
+    table.add_column("Origin", no_wrap=True)
+    table.add_column("Condition", no_wrap=True)
+    table.add_column("Defects", overflow="fold")
+    for one in predictions:
+        last = Text(f"error: {one.error}", "red") if one.error else Text(_defects(one))
+        table.add_row(Text(click.format_filename(one.source)), _cell(one.origin), _cell(one.condition), last)
+    out = console()
+    with out.capture() as captured:
+        out.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _cell(verdict: "Verdict | None") -> "str | Text":
+    from rich.text import Text
+
+    return "-" if verdict is None else Text(str(verdict), _STYLES.get(verdict.label, ""))
+
+
+def _defects(prediction: "Prediction") -> str:
+    named = (f"{name.replace('_', ' ')} {chance:.0%}" for name, chance in prediction.named_defects.items())
+    return ", ".join(named)

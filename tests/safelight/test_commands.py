@@ -1,0 +1,219 @@
+"""The commands as a person or a script sees them, over a server in memory; tests/e2e has the real one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import client.client
+from client import FakeTransport, RequestRejected, ServerUnavailable
+from client.transport import Address
+from film.specs import FILM_ORIGIN
+from safelight.cli import main
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
+    fake = FakeTransport(errors={b"bad": "not a picture"})
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
+    return fake
+
+
+@pytest.fixture
+def roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of pictures, and the current folder is above it."""
+    folder = tmp_path / "roll"
+    (folder / "second").mkdir(parents=True)
+    for name in ("b.jpg", "a.TIF", "second/a.png", "notes.txt", ".hidden.jpg"):
+        (folder / name).write_bytes(name.encode())
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def lines(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_classify_prints_a_row_a_picture_with_its_whole_name(server: FakeTransport, roll: Path) -> None:
+    long = roll / ("a very long name of a picture " * 6 + ".jpg")
+    long.write_bytes(b"long")
+
+    result = run("classify", "roll/b.jpg", str(long))
+
+    assert result.exit_code == 0
+    header, first, second = result.stdout.splitlines()
+    assert header.split() == ["File", "Origin", "Condition", "Defects"]
+    assert first.startswith("roll/b.jpg ")
+    assert second.startswith(str(long))
+    assert not any(line != line.rstrip() for line in (header, first, second))
+
+
+def test_classify_searches_folders_and_writes_json_lines_in_order(server: FakeTransport, roll: Path) -> None:
+    result = run("classify", "--json", "roll")
+
+    assert result.exit_code == 0
+    assert [line["source"] for line in lines(result)] == ["roll/a.TIF", "roll/b.jpg", "roll/second/a.png"]
+    assert all(line["origin"] and line["condition"] for line in lines(result))
+
+
+def test_classify_can_ask_one_model_and_give_maps(server: FakeTransport, roll: Path) -> None:
+    (line,) = lines(run("classify", "--json", "--maps", "--models", "negative_condition", "roll/b.jpg"))
+    assert line["origin"] is None
+    assert line["defect_map"]
+    assert {request.model for request in server.requests} == {"negative_condition"}
+
+
+def test_one_bad_picture_is_shown_and_gives_exit_code_1(server: FakeTransport, roll: Path) -> None:
+    (roll / "b.jpg").write_bytes(b"bad")
+
+    result = run("classify", "roll/b.jpg", "missing.jpg", "roll/a.TIF")
+
+    assert result.exit_code == 1
+    _, bad, missing, good = result.stdout.splitlines()
+    assert "error: not a picture" in bad
+    assert "error: cannot be read: No such file" in missing
+    assert "error" not in good
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["classify"], "Name files or folders, for example: scan-01.jpg roll-12/"),
+        (["classify", "-"], "save the picture to a file"),
+        (["classify", "empty"], "there is no picture in empty"),
+        (["classify", "x.jpg", "--models", "film"], "film_origin, negative_condition"),
+        (["classify", "x.jpg", "--models", ","], "film_origin, negative_condition"),
+        (["classify", "x.jpg", "--batch-size", "65"], "1<=x<=64"),
+        (["classify", "x.jpg", "--url", "ftp://host"], "use grpc://"),
+        (["invert", "x.jpg"], "--out"),
+        (["invert", "x.jpg", "-o", "file"], "file"),
+        (["invert", "x.jpg", "-o", "file/below"], "cannot make the folder file/below: Not a directory"),
+        (["demo", "--samples", "nowhere"], "name a folder of pictures with --samples"),
+        (["status", "--url", "host:port"], "not a server's address"),
+    ],
+)
+def test_what_makes_no_sense_gives_exit_code_2_and_says_what_would(
+    arguments: list[str], hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("file").touch()
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert hint in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["classify", "a.jpg"], ["invert", "a.jpg", "-o", "out"], ["status"]])
+@pytest.mark.parametrize("url", ["localhost:1", "http://localhost:1"])
+def test_no_server_gives_exit_code_3_and_says_how_to_start_one(
+    arguments: list[str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.jpg").write_bytes(b"picture")
+    result = run(*arguments, "--url", url, "--timeout", "0.2")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "`safelight serve` starts one" in result.stderr or "did not answer within" in result.stderr
+
+
+def test_a_refusal_ends_with_exit_code_3_after_what_was_answered(roll: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeTransport(failures=[None, RequestRejected("enough")])
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
+    only = ["--models", FILM_ORIGIN.name, "--batch-size", "1", "--concurrency", "1"]
+
+    result = run("classify", "--json", *only, "roll")
+
+    assert result.exit_code == 3
+    assert [line["source"] for line in lines(result)] == ["roll/a.TIF"]
+    assert result.stderr == "Error: enough\n"
+
+
+def test_invert_writes_positives_under_different_names(server: FakeTransport, roll: Path) -> None:
+    result = run("invert", "roll", "-o", "out", "--json")
+
+    assert result.exit_code == 0
+    assert lines(result) == [
+        {"source": "roll/a.TIF", "output": "out/a_positive.jpg", "error": None},
+        {"source": "roll/b.jpg", "output": "out/b_positive.jpg", "error": None},
+        {"source": "roll/second/a.png", "output": "out/a_positive_2.jpg", "error": None},
+    ]
+    assert Path("out/a_positive.jpg").read_bytes() == b"positive of a.TIF"
+    assert Path("out/a_positive_2.jpg").read_bytes() == b"positive of second/a.png"
+    assert len(list(Path("out").iterdir())) == 3
+
+
+def test_invert_leaves_existing_files_alone_unless_forced(server: FakeTransport, roll: Path) -> None:
+    Path("out").mkdir()
+    mine = Path("out/b_positive.jpg")
+    mine.write_bytes(b"mine")
+
+    result = run("invert", "roll/b.jpg", "roll/a.TIF", "-o", "out")
+    assert result.exit_code == 1
+    assert "out/b_positive.jpg is there already; --force writes over it" in result.stdout
+    assert "roll/a.TIF -> out/a_positive.jpg" in result.stdout
+    assert mine.read_bytes() == b"mine"
+
+    assert run("invert", "roll/b.jpg", "-o", "out", "--force").exit_code == 0
+    assert mine.read_bytes() == b"positive of b.jpg"
+
+
+def test_a_negative_that_cannot_be_read_leaves_no_file(server: FakeTransport, roll: Path) -> None:
+    (roll / "b.jpg").write_bytes(b"bad")
+    result = run("invert", "roll/b.jpg", "-o", "out")
+    assert result.exit_code == 1
+    assert "roll/b.jpg error: not a picture" in result.stdout
+    assert list(Path("out").iterdir()) == []
+
+
+def test_a_positive_that_cannot_be_written_is_an_error_and_leaves_no_part(server: FakeTransport, roll: Path) -> None:
+    Path("out/b_positive.jpg").mkdir(parents=True)  # a folder in the way stops even root
+    result = run("invert", "roll/b.jpg", "-o", "out", "--force")
+    assert result.exit_code == 1
+    assert "out/b_positive.jpg cannot be written: Is a directory" in result.stdout
+    assert [path.name for path in Path("out").iterdir()] == ["b_positive.jpg"]
+
+
+def test_positives_in_a_searched_folder_are_not_inverted_again(server: FakeTransport, roll: Path) -> None:
+    assert run("invert", "roll", "-o", "roll").exit_code == 0
+    assert run("invert", "roll", "-o", "roll", "--force").exit_code == 0
+    assert len(list(roll.rglob("*_positive*"))) == 3
+
+
+def test_status_says_ready_and_has_a_code_for_scripts(server: FakeTransport) -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == "fake 0 at fake://: ready"
+
+    server.ready = False
+    result = run("status", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["ready"] is False
+
+
+def test_the_address_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(url: str, *, asynchronous: bool) -> FakeTransport:
+        asked.append(url)
+        raise ServerUnavailable("down")
+
+    monkeypatch.setattr(client.client, "open_transport", answer)
+    monkeypatch.setenv("SAFELIGHT_URL", str(Address("http", "scanner-room:8000")))
+    assert run("status").exit_code == 3
+    assert asked == ["http://scanner-room:8000"]
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["classify"], ["invert"], ["status"]])
+def test_help_explains_the_command_and_how_it_ends(command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Examples:" in result.stdout
+    assert "Exit codes:" in result.stdout
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert run("develop").exit_code == 2
