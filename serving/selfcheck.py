@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 from film import specs
 from film.preprocess import invert, preprocess
 from serving import known_picture
-from serving.errors import ServingError
+from serving.errors import ServingError, Unreachable
 
 _SECONDS = 60
 _NO_PICTURE = b"this is not a picture"
@@ -36,6 +36,8 @@ def prove(address: str, models: Sequence[str], repository: Path) -> None:
                 else:
                     _prove_classifier(client, specs.classifier(model), picture)
             except InferenceServerException as error:
+                if error.status() == "StatusCode.UNAVAILABLE":
+                    raise Unreachable(f"The server stopped answering while {model} was checked.") from error
                 raise _failure(model, f"could not answer: {error.message()}") from error
 
 

@@ -21,10 +21,12 @@ class Profile:
     """One kind of hardware: which configuration its models take, and which flags and environment go with it.
 
     ``config_name`` is Triton's: ``configs/<config_name>.pbtxt`` of a model goes before its ``config.pbtxt``.
+    ``notice`` is what a user should know while the server starts.
     """
 
     name: str
     summary: str
+    notice: str = ""
     config_name: str = ""
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -34,6 +36,7 @@ PROFILES = (
     Profile(
         name="cpu",
         summary="Triton from the nvidia-pytriton wheel, OpenVINO or ONNX Runtime; no GPU, no container",
+        notice="What Triton says about CUDA only means that there is no GPU; this profile needs none.",
         flags=("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0"),
         # Instances and streams are the parallelism; libvips' own threads would only fight them over the cores.
         environment=MappingProxyType({"VIPS_CONCURRENCY": "1"}),

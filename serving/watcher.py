@@ -3,6 +3,7 @@
 `serving.launch` runs it as ``python -m serving.watcher`` just before it becomes Triton and can watch no longer.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -14,10 +15,11 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serving import selfcheck, shared_memory
-from serving.errors import ServingError
+from serving import shared_memory
+from serving.errors import ServingError, Unreachable
 
 _POLL_SECONDS = 0.05
+_STOPPING_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,32 @@ class _Ended(Exception):
 def main(watch: Watch) -> int:
     """Watch one server; return the exit code."""
     try:
-        companion = _companion(watch)
-        _wait_until_ready(watch, companion)
-        selfcheck.prove(watch.grpc, watch.models, Path(watch.repository))
-        _announce(watch)
-        if companion is not None:
-            _wait(watch, companion, None)
+        return _watch(watch)
     except _Ended:
         return 0
+
+
+def _watch(watch: Watch) -> int:
+    from serving import selfcheck  # heavy, and `serving.launch`, which imports this module, does not need it
+
+    companion = _companion(watch)
+    try:
+        _wait_until_ready(watch, companion)
+        selfcheck.prove(watch.grpc, watch.models, Path(watch.repository))
     except ServingError as error:
+        if isinstance(error, Unreachable):  # most likely it was told to stop in the meantime
+            _wait(watch, companion, _STOPPING_SECONDS)
         print(f"Error: {error}", file=sys.stderr, flush=True)
-        _end(watch)
+        # Its models are unloaded first, so that their processes end and nothing is left behind; then it is killed,
+        # because Triton, when it is asked to stop, reports success.
+        selfcheck.unload(watch.grpc)
+        _signal(watch, signal.SIGKILL)
+        select.select([watch.pidfd], [], [], 10)
+        shared_memory.remove_leftovers()
         return 1
+    _announce(watch)
+    if companion is not None:
+        _wait(watch, companion, None)
     return 0
 
 
@@ -118,22 +134,9 @@ def _announce(watch: Watch) -> None:
         unfinished.replace(watch.ready_file)
 
 
-def _end(watch: Watch) -> None:
-    """End a server that did not prove itself, as a failure: asked politely, Triton would report success.
-
-    Its models are unloaded first, so that their processes end and nothing is left behind.
-    """
-    selfcheck.unload(watch.grpc)
-    _signal(watch, signal.SIGKILL)
-    select.select([watch.pidfd], [], [], 10)
-    shared_memory.remove_leftovers()
-
-
 def _signal(watch: Watch, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(watch.pidfd, number)
-    except ProcessLookupError:
-        raise _Ended from None
 
 
 if __name__ == "__main__":

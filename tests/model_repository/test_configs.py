@@ -90,9 +90,9 @@ def test_an_ensemble_wires_its_steps_together(spec: specs.ModelSpec) -> None:
 
 
 @pytest.mark.parametrize("model", PYTHON_MODELS)
-def test_a_step_runs_on_the_cpu_and_batches(model: str) -> None:
+def test_a_python_model_runs_on_the_cpu_and_the_steps_of_ensembles_batch(model: str) -> None:
     config = CONFIGS[model]
-    assert config.HasField("dynamic_batching")
+    assert config.HasField("dynamic_batching") == (model not in specs.PUBLIC_MODELS)
     assert [group.kind for group in config.instance_group] == [ModelInstanceGroup.KIND_CPU]
     assert all(group.count > 0 for group in config.instance_group)
 
@@ -103,7 +103,7 @@ def test_an_ensemble_has_the_version_folder_that_triton_wants(model: str) -> Non
 
 
 @pytest.mark.parametrize("model", PYTHON_MODELS)
-def test_a_step_is_warmed_up_with_data_that_is_there(model: str) -> None:
+def test_a_python_model_is_warmed_up_with_data_that_is_there(model: str) -> None:
     config = CONFIGS[model]
     assert config.model_warmup
     for sample in config.model_warmup:
