@@ -10,7 +10,6 @@ from training.negative_condition_data import (
     DataError,
     Negatives,
     augment,
-    find_pictures,
     place_defects,
     quarter,
     simulate,
@@ -33,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def negatives(folder: Path) -> Negatives:
-    return simulate(find_pictures(folder), 12, seed=1)
+    return simulate(sorted(folder.iterdir()), 12, seed=1)
 
 
 def test_half_of_the_negatives_are_drawn_damaged(negatives: Negatives) -> None:
@@ -44,25 +43,41 @@ def test_half_of_the_negatives_are_drawn_damaged(negatives: Negatives) -> None:
 
 
 def test_the_same_seed_simulates_the_same(folder: Path, negatives: Negatives) -> None:
-    again, other = (simulate(find_pictures(folder), 12, seed=seed) for seed in (1, 2))
+    again, other = (simulate(sorted(folder.iterdir()), 12, seed=seed) for seed in (1, 2))
     assert torch.equal(again.pixels, negatives.pixels)
     assert torch.equal(again.places, negatives.places)
     assert not torch.equal(other.pixels, negatives.pixels)
 
 
-def test_no_picture_is_in_two_parts() -> None:
-    paths = [Path(f"{number}.jpg") for number in range(50)]
-    parts = split_pictures(paths, seed=3)
+def touch(folder: Path, names: list[str]) -> None:
+    (folder / "digital").mkdir()
+    for name in names:
+        (folder / "digital" / name).touch()
+
+
+def test_no_picture_is_in_two_parts(tmp_path: Path) -> None:
+    touch(tmp_path, [f"someone{number}_a.jpg" for number in range(50)])
+    parts = split_pictures(tmp_path, seed=3)
     assert [len(part) for part in parts] == [40, 5, 5]
-    assert sorted(path for part in parts for path in part) == sorted(paths)
-    assert parts == split_pictures(paths, seed=3)
-    assert all(split_pictures(paths[:3], seed=3))
+    assert sorted(path for part in parts for path in part) == sorted((tmp_path / "digital").iterdir())
+    assert parts == split_pictures(tmp_path, seed=3)
 
 
-def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(DataError, match="holds 0 pictures"):
-        find_pictures(tmp_path)
+def test_a_single_test_picture_is_chosen_and_judged_by(tmp_path: Path) -> None:
+    touch(tmp_path, [f"someone{number}_a.jpg" for number in range(4)])
+    train, choose, judge = split_pictures(tmp_path, seed=0)
+    assert len(train) == 3
+    assert choose == judge
+    assert choose[0] not in train
+
+
+def test_a_folder_without_enough_pictures_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, ["notes.txt"])
+    with pytest.raises(DataError, match=r"no pictures in .*digital"):
+        split_pictures(tmp_path, 0)
+    (tmp_path / "digital" / "one.jpg").touch()
+    with pytest.raises(DataError, match="too few"):
+        split_pictures(tmp_path, 0)
 
 
 def test_places_are_those_of_the_centre_square() -> None:

@@ -1,0 +1,38 @@
+"""The Keras network, at a side small enough to be quick: every size has the same operations."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.graphs import FilmOriginGraph
+from export.onnx_file import write_onnx
+from export.parity import check_parity
+from export.pictures import drawn_pictures
+from film.specs import FILM_ORIGIN, ONNX_TOLERANCE
+from training.film_origin import build
+
+SPEC = replace(FILM_ORIGIN, size=76)
+
+
+@pytest.fixture(scope="module")
+def graph() -> FilmOriginGraph:
+    torch.manual_seed(0)
+    return FilmOriginGraph(build(SPEC.size)).eval()
+
+
+def test_the_probability_of_film_stands_where_the_labels_say(graph: FilmOriginGraph) -> None:
+    pixels = drawn_pictures(SPEC.size)
+    with torch.no_grad():
+        (scores,) = graph(torch.from_numpy(pixels), torch.ones(len(pixels), 1, dtype=torch.bool))
+    film = graph.network(torch.from_numpy(pixels) / 255).detach().numpy()[:, 0]
+    np.testing.assert_allclose(scores[:, SPEC.positive_index], film, atol=1e-6)
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-6)
+
+
+def test_its_file_passes_the_gate(graph: FilmOriginGraph, tmp_path: Path) -> None:
+    write_onnx(graph, SPEC, tmp_path / "model.onnx")
+    differences = check_parity(graph, SPEC, tmp_path / "model.onnx", drawn_pictures(SPEC.size))
+    assert all(value <= ONNX_TOLERANCE for value in differences.values())

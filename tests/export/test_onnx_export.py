@@ -1,0 +1,152 @@
+"""From weights to a published file, with networks of the real shape and random weights."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from export import onnx_export
+from export.errors import ExportError, ParityError
+from export.graphs import EXPORTABLES, NegativeConditionGraph
+from export.onnx_export import Published, export_model
+from export.pictures import drawn_pictures, parity_pictures
+from export.publish import sha256
+from film.network import load_network
+from film.specs import NEGATIVE_CONDITION, ONNX_TOLERANCE, VALID
+from training.negative_condition import build, save
+
+SPEC = NEGATIVE_CONDITION
+MODEL = EXPORTABLES[SPEC.name]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / f"{SPEC.name}.safetensors"
+    save(build(11), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    return export_model(MODEL, weights, tmp_path_factory.mktemp("repository"), weights.parent)
+
+
+@pytest.fixture(scope="module")
+def session(published: Published) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(published.path), providers=["CPUExecutionProvider"])
+
+
+def ask(session: onnxruntime.InferenceSession, pixels: np.ndarray, valid: list[bool]) -> dict[str, np.ndarray]:
+    names = [tensor.name for tensor in SPEC.outputs]
+    inputs = {SPEC.pixels.name: pixels, VALID.name: np.array(valid)[:, None]}
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def test_every_classifier_can_be_exported() -> None:
+    assert [model.spec.name for model in EXPORTABLES.values()] == list(EXPORTABLES) == ["film_origin", SPEC.name]
+
+
+def test_the_file_keeps_the_contract(published: Published) -> None:
+    model = onnx.load(published.path)
+    tensors = {value.name: value.type.tensor_type for value in (*model.graph.input, *model.graph.output)}
+    shapes = {spec.name: spec.shape for spec in (SPEC.pixels, VALID, *SPEC.outputs)}
+    assert set(tensors) == set(shapes)
+    for name, tensor in tensors.items():
+        batch, *rest = tensor.shape.dim
+        assert batch.dim_param, f"{name} has a fixed batch"
+        assert tuple(side.dim_value for side in rest) == shapes[name]
+    assert tensors[SPEC.pixels.name].elem_type == onnx.TensorProto.UINT8
+    assert tensors[VALID.name].elem_type == onnx.TensorProto.BOOL
+    assert {tensors[output.name].elem_type for output in SPEC.outputs} == {onnx.TensorProto.FLOAT}
+
+
+def test_weights_are_kept_in_half_precision_and_no_folder_is_named(published: Published) -> None:
+    assert published.path.stat().st_size < 23_000_000
+    content = published.path.read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in content
+
+
+def test_pictures_that_are_not_valid_answer_nan_and_the_others_do_not_notice(
+    session: onnxruntime.InferenceSession,
+) -> None:
+    pixels = drawn_pictures(SPEC.size)[:5]
+    whole = ask(session, pixels, [True] * 5)
+    holed = ask(session, pixels, [True, False, True, False, True])
+    for name, answers in whole.items():
+        assert np.isfinite(answers).all()
+        assert np.isnan(holed[name][1::2]).all()
+        np.testing.assert_allclose(holed[name][::2], answers[::2], atol=1e-6)
+
+
+def test_scores_are_probabilities_in_label_order(session: onnxruntime.InferenceSession, weights: Path) -> None:
+    pixels = drawn_pictures(SPEC.size)
+    answers = ask(session, pixels, [True] * len(pixels))
+    np.testing.assert_allclose(answers["SCORES"].sum(1), 1, atol=1e-5)
+    network = MODEL.load(weights)
+    with torch.no_grad():
+        logits = network(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(answers["SCORES"], logits.condition.softmax(1), atol=ONNX_TOLERANCE)
+    np.testing.assert_allclose(answers["DEFECTS"], logits.defects.sigmoid(), atol=ONNX_TOLERANCE)
+    np.testing.assert_allclose(answers["DEFECT_MAP"], logits.places.sigmoid(), atol=ONNX_TOLERANCE)
+
+
+def test_the_server_s_loader_reads_the_file(published: Published) -> None:
+    network = load_network(published.path, runtime="onnxruntime")
+    pixels = drawn_pictures(SPEC.size)[:3]
+    valid = np.ones((3, 1), bool)
+    answers = network({SPEC.pixels.name: pixels, VALID.name: valid})
+    assert {name: answer.shape for name, answer in answers.items()} == {o.name: (3, *o.shape) for o in SPEC.outputs}
+
+
+def test_the_manifest_says_what_the_file_is_made_of(published: Published, weights: Path) -> None:
+    manifest = json.loads((published.path.parent / "manifest.json").read_text())
+    assert manifest["sha256"] == sha256(published.path)
+    assert manifest["weights"] == {"file": weights.name, "sha256": sha256(weights)}
+    assert manifest["model"] == SPEC.network_model
+    assert manifest["parity"]["tolerance"] == ONNX_TOLERANCE
+    assert set(manifest["parity"]["largest_difference"]) == {"openvino", "onnxruntime"}
+    assert all(0 <= value <= ONNX_TOLERANCE for value in manifest["parity"]["largest_difference"].values())
+    assert set(manifest["tools"]) >= {"torch", "onnx", "openvino", "onnxruntime"}
+
+
+def test_a_file_that_answers_otherwise_is_not_published(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    served = repository / SPEC.network_model / "1" / "model.onnx"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(b"what was served before")
+    real = onnx_export.write_onnx
+    wrong = NegativeConditionGraph(build(12).eval()).eval()
+    monkeypatch.setattr(onnx_export, "write_onnx", lambda graph, spec, path: real(wrong, spec, path))
+    with pytest.raises(ParityError, match="away from the trained network"):
+        export_model(MODEL, weights, repository, tmp_path)
+    assert served.read_bytes() == b"what was served before"
+    assert [path.name for path in served.parent.iterdir()] == ["model.onnx"]
+
+
+def test_weights_that_are_missing_or_foreign_are_named(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"absent\.safetensors does not exist"):
+        export_model(MODEL, tmp_path / "absent.safetensors", tmp_path, tmp_path)
+    foreign = replace(EXPORTABLES["film_origin"])
+    with pytest.raises(ExportError, match="cannot be used"):
+        foreign.serving_graph(weights)
+
+
+def test_pictures_of_a_folder_are_prepared_as_served_and_unreadable_ones_left_out(tmp_path: Path) -> None:
+    import cv2
+
+    picture = np.full((50, 80, 3), (10, 20, 200), np.uint8)
+    cv2.imwrite(str(tmp_path / "red.png"), picture)
+    (tmp_path / "broken.jpg").write_bytes(b"nothing")
+    pictures = parity_pictures(SPEC, tmp_path)
+    drawn = drawn_pictures(SPEC.size)
+    assert len(pictures) == 1 + len(drawn)
+    assert (pictures[0] == (200, 20, 10)).all()
+    assert np.array_equal(pictures[1:], drawn)
+    assert len(parity_pictures(SPEC, tmp_path / "absent")) == len(drawn)

@@ -1,0 +1,70 @@
+"""The gate, tried with a network small enough to be wrong in every way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from export.errors import ParityError
+from export.onnx_file import write_onnx
+from export.parity import check_parity
+from film.specs import ONNX_TOLERANCE, ModelSpec, TensorSpec
+
+SPEC = ModelSpec("toy", 8, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
+PICTURES = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+
+
+class Toy(nn.Module):
+    """The mean of the picture as a probability, plus ``error`` where the picture is bright."""
+
+    def __init__(self, error: float = 0.0, *, nan: bool = True, leaky: bool = False, sides: int = 2) -> None:
+        super().__init__()
+        self.error, self.nan, self.leaky, self.sides = error, nan, leaky, sides
+
+    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+        yes = pixels.float().mean((1, 2, 3), keepdim=False)[:, None] / 255 + self.error
+        scores = torch.cat((1 - yes, yes), 1).repeat(1, self.sides // 2)
+        if not self.nan:
+            return (scores + 0 * valid.float(),)
+        valid = valid & valid.all() if self.leaky else valid
+        return (torch.where(valid, scores, torch.full((), float("nan"))),)
+
+
+def artefact(graph: nn.Module, folder: Path, spec: ModelSpec = SPEC) -> Path:
+    path = folder / "model.onnx"
+    write_onnx(graph.eval(), spec, path)
+    return path
+
+
+def test_a_true_file_passes_in_every_runtime(tmp_path: Path) -> None:
+    differences = check_parity(Toy(), SPEC, artefact(Toy(), tmp_path), PICTURES)
+    assert set(differences) == {"openvino", "onnxruntime"}
+    assert all(0 <= value < 1e-5 for value in differences.values())
+
+
+def test_a_difference_within_the_tolerance_is_reported(tmp_path: Path) -> None:
+    differences = check_parity(Toy(), SPEC, artefact(Toy(ONNX_TOLERANCE / 2), tmp_path), PICTURES)
+    assert differences["onnxruntime"] == pytest.approx(ONNX_TOLERANCE / 2, rel=0.01)
+
+
+@pytest.mark.parametrize("error", [2 * ONNX_TOLERANCE, -0.1, float("nan")])
+def test_a_difference_over_the_tolerance_is_refused(tmp_path: Path, error: float) -> None:
+    with pytest.raises(ParityError, match=r"toy_net: SCORES of openvino at batch 1 is"):
+        check_parity(Toy(), SPEC, artefact(Toy(error), tmp_path), PICTURES)
+
+
+def test_numbers_for_a_picture_that_is_not_valid_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="NaN exactly for the pictures that are not valid"):
+        check_parity(Toy(), SPEC, artefact(Toy(nan=False), tmp_path), PICTURES)
+
+
+def test_nan_for_the_neighbours_of_one_that_is_not_valid_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="NaN exactly for the pictures that are not valid"):
+        check_parity(Toy(), SPEC, artefact(Toy(leaky=True), tmp_path), PICTURES)
+
+
+def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="not of shape"):
+        check_parity(Toy(), SPEC, artefact(Toy(sides=4), tmp_path), PICTURES)
