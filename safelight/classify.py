@@ -65,6 +65,7 @@ def classify(
     """Judge pictures: film or digital, readable or damaged.
 
     FILES are pictures (JPEG, PNG, TIFF, WebP) or folders, which are searched with their subfolders.
+    Condition and defects are about colour negatives; of any other picture they say nothing.
     """
     pictures = find_pictures(files)
     seen, failed = [], False

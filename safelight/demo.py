@@ -88,8 +88,10 @@ def _nearby(path: Path) -> Path:
 def _where(samples: Path, positives: Path, written: Sequence[Written]) -> str:
     failures = "".join(f"\n  {one.source}: {one.error}" for one in written if one.error)
     return f"""
-Samples      {_nearby(samples)}
-Positives    {positives}, {sum(one.error is None for one in written)} of {len(written)} negatives{failures}
+Condition and defects are about negatives; of any other picture they say nothing.
+
+Samples      {samples.resolve()}
+Positives    {positives.resolve()}, {sum(one.error is None for one in written)} of {len(written)} negatives{failures}
 Server       it was only for this and has been stopped
 
 To keep one: make serve (or safelight serve); Ctrl-C stops it.
