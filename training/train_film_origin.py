@@ -33,18 +33,18 @@ class Recipe:
 
     seed: int = 0
     size: int = FILM_ORIGIN.size
-    variants: int = 3
+    variants: int = 2
     film_variants: int = 6
     crop: int = 124
     crop_batch: int = 16
     crop_rate: float = 1e-3
-    crop_epochs: int = 12
+    crop_epochs: int = 40
     whole_batch: int = 4
     whole_rate: float = 3e-5
     whole_epochs: int = 4
     whole_pictures: int = 60
     """Pictures of an epoch of the second step, drawn anew each time."""
-    patience: int = 5
+    patience: int = 8
     limit: int | None = None
 
 
@@ -54,6 +54,7 @@ def train(pictures: OriginSet, recipe: Recipe, out: Path) -> tuple[keras.Model, 
     rows, held_out = pictures.where("train"), pictures.where("test")
     side, batch = recipe.crop, recipe.crop_batch
     pooled = film_origin.build_pooled(side)
+    film_origin.look_at_texture(pooled)
     history = {}
     history["crops"] = fit(
         pooled,

@@ -84,7 +84,7 @@ def prepare(
     *,
     seed: int = 0,
     size: int = FILM_ORIGIN.size,
-    variants: int = 3,
+    variants: int = 2,
     film_variants: int = 6,
     limit: int | None = None,
 ) -> OriginSet:
