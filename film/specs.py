@@ -121,8 +121,9 @@ CLIENT_BATCH = 8
 CLIENT_CONCURRENCY = 4
 """Batches that the client has in flight."""
 CLIENT_TIMEOUT = 120.0
-"""Seconds that the client gives one request, its retries included: an old two-core machine needs half a second a picture
-and model, and everything in flight shares it."""
+"""Seconds that the client gives one request, its retries included: an old two-core machine needs half a second for a
+picture and model, and everything in flight shares it."""
+
 POSITIVE_JPEG_QUALITY = 95
 
 HTTP_PORT = 8000
