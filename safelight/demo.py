@@ -38,13 +38,14 @@ understood, 3 the server could not be started or did not answer as it should.
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="Folder for the positives.",
+    help="Folder for the positives and the contact sheet.",
 )
 def demo(samples: Path, out: Path) -> None:
     """Show a server at work on the sample pictures.
 
     Starts a server of its own on free ports, judges the samples, prints a table and stops the server. Pictures with
-    "negative" in their name or folder are inverted too; their positives go into the folder positives in --out.
+    "negative" in their name or folder are inverted too; their positives go into the folder positives in --out,
+    and a contact sheet of everything beside it.
     """
     if not samples.is_dir():
         raise click.UsageError(f"there are no samples in {samples}; name a folder of pictures with --samples")
@@ -54,6 +55,7 @@ def demo(samples: Path, out: Path) -> None:
     from rich.console import Console
 
     from client import Client
+    from safelight.sheet import contact_sheet
     from safelight.tables import print_predictions
     from serving.errors import ServingError
     from serving.server import ServerProcess
@@ -75,7 +77,9 @@ def demo(samples: Path, out: Path) -> None:
 
     click.echo(f"{name.server} {name.version} was ready after {seconds:.1f} s and judged {len(pictures)} pictures.\n")
     print_predictions(predictions)
-    click.echo(_where(samples, out / "positives", written))
+    positives = {one.source: one.output for one in written if one.output}
+    contact_sheet(predictions, positives, out / "contact_sheet.jpg")
+    click.echo(_where(samples, out, written))
     if any(one.error for one in predictions) or any(one.error for one in written):
         sys.exit(SOME_FAILED)
 
@@ -85,13 +89,15 @@ def _nearby(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _where(samples: Path, positives: Path, written: Sequence[Written]) -> str:
-    failures = "".join(f"\n  {one.source}: {one.error}" for one in written if one.error)
+def _where(samples: Path, out: Path, written: Sequence[Written]) -> str:
+    bad = [one for one in written if one.error]
+    failures = "".join(f"\n  {one.source}: {one.error}" for one in bad)
     return f"""
 Condition and defects are about negatives; of any other picture they say nothing.
 
 Samples      {samples.resolve()}
-Positives    {positives.resolve()}, {sum(one.error is None for one in written)} of {len(written)} negatives{failures}
+Positives    {(out / "positives").resolve()}, {len(written) - len(bad)} of {len(written)} negatives{failures}
+All at once  {(out / "contact_sheet.jpg").resolve()}
 Server       it was only for this and has been stopped
 
 To keep one: make serve (or safelight serve); Ctrl-C stops it.

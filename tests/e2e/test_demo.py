@@ -31,3 +31,6 @@ def test_the_demo_judges_every_sample_and_writes_the_positives_of_the_negatives(
     assert [Image.open(path).size for path in written] == [Image.open(path).size for path in negatives]
     assert str(tmp_path / "positives") in done.stdout
     assert "make serve" in done.stdout
+    with Image.open(tmp_path / "contact_sheet.jpg") as sheet:
+        cells = len(samples) + len(negatives)
+        assert sheet.width // 250 * (sheet.height // 250) >= cells
