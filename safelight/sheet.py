@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from client import Prediction
 
-_CELL, _CAPTION, _GAP, _COLUMNS = 250, 44, 10, 5
+_CELL, _CAPTION, _GAP, _COLUMNS = 250, 44, 10, 6
 _PAPER, _INK, _FAINT = (24, 22, 22), (236, 232, 226), (165, 158, 150)
 
 
@@ -20,10 +20,12 @@ def contact_sheet(predictions: Sequence["Prediction"], positives: Mapping[str, s
     ``positives`` leads from a prediction's source to the positive's file. Pictures that could not be judged are left
     out; with none left, nothing is written.
     """
-    cells: list[tuple[str, str, str]] = []
+    cells: list[tuple[str, str, str] | None] = []
     for one in predictions:
         if not one.error:
             positive = positives.get(one.source)
+            if positive and len(cells) % _COLUMNS == _COLUMNS - 1:
+                cells.append(None)  # a negative and its positive stay side by side
             cells.append((one.source, Path(one.source).name, _verdict(one, negative=positive is not None)))
             if positive:
                 cells.append((positive, "its positive", ""))
@@ -37,7 +39,7 @@ def _verdict(one: "Prediction", *, negative: bool) -> str:
     return ", ".join([str(one.condition), *(name.replace("_", " ") for name in one.named_defects)])
 
 
-def _draw(cells: Sequence[tuple[str, str, str]]) -> "Image.Image":
+def _draw(cells: Sequence[tuple[str, str, str] | None]) -> "Image.Image":
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     step_x, step_y = _CELL + _GAP, _CELL + _CAPTION + _GAP
@@ -45,7 +47,10 @@ def _draw(cells: Sequence[tuple[str, str, str]]) -> "Image.Image":
     size = (columns * step_x + _GAP, math.ceil(len(cells) / columns) * step_y + _GAP)
     sheet = Image.new("RGB", size, _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for number, (source, title, verdict) in enumerate(cells):
+    for number, cell in enumerate(cells):
+        if cell is None:
+            continue
+        source, title, verdict = cell
         left, top = _GAP + number % columns * step_x, _GAP + number // columns * step_y
         with Image.open(source) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
