@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from film import specs
-from serving import shared_memory
+from serving import leftovers
 from serving.command import command, environment
 from serving.errors import ServingError
 from serving.settings import MODEL_FILE, Settings, profile
@@ -20,9 +20,10 @@ def launch(settings: Settings) -> NoReturn:
     """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start."""
     check(settings)
     server = find_server()
-    shared_memory.remove_leftovers()
-    argv = command(settings, server, shared_memory.prefix(os.getpid()))
+    leftovers.remove_all()
+    argv = command(settings, server, leftovers.prefix(os.getpid()))
     variables = environment(settings, server, os.environ)
+    print(f"Starting Triton. {profile(settings.profile).notice}".rstrip(), file=sys.stderr, flush=True)
     _start_watcher(settings)
     os.execve(argv[0], argv, variables)
 
@@ -80,6 +81,7 @@ def _start_watcher(settings: Settings) -> None:
         models=list(settings.models),
         repository=str(settings.repository),
         ready_timeout=settings.ready_timeout,
+        exit_timeout=settings.exit_timeout,
         ready_file=str(settings.ready_file or ""),
         stop_with=settings.stop_with,
     )

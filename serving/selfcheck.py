@@ -41,17 +41,6 @@ def prove(address: str, models: Sequence[str], repository: Path) -> None:
                 raise _failure(model, f"could not answer: {error.message()}") from error
 
 
-def unload(address: str) -> None:
-    """Unload every model, as far as the server still listens."""
-    try:
-        with triton.InferenceServerClient(address) as client:
-            for model in client.get_model_repository_index(client_timeout=5).models:
-                if model.state == "READY":
-                    client.unload_model(model.name, client_timeout=_SECONDS)
-    except InferenceServerException:
-        pass  # what cannot be reached cannot be unloaded either
-
-
 def _prove_classifier(client: Any, spec: specs.ModelSpec, picture: bytes) -> None:
     blobs = [picture, _NO_PICTURE]
     answers = _ask(client, spec.name, {specs.IMAGE: _bytes(blobs)}, [*spec.outputs, specs.ERROR])
@@ -63,7 +52,7 @@ def _prove_classifier(client: Any, spec: specs.ModelSpec, picture: bytes) -> Non
     if abs(scores.sum() - 1) > specs.ONNX_TOLERANCE:
         raise _failure(spec.name, f"its probabilities {scores} do not sum to 1")
 
-    local = preprocess(blobs, spec.size)
+    local = preprocess([picture], spec.size)
     pixels = {spec.pixels: local.pixels, specs.VALID: local.valid}
     for output, expected in _ask(client, spec.network_model, pixels, spec.outputs).items():
         difference = np.abs(answers[output][0] - expected[0]).max()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from serving import shared_memory
+from serving import leftovers
 from serving.cli import arguments
 from serving.errors import ServingError
 from serving.settings import Settings
@@ -84,7 +84,7 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shared_memory.remove_leftovers()  # if it was killed, by us or by anyone
+        leftovers.remove_all()  # if it was killed, by us or by anyone
 
     def __enter__(self) -> "ServerProcess":
         with contextlib.ExitStack() as stack:

@@ -68,7 +68,7 @@ class Settings:
     models: tuple[str, ...] = specs.PUBLIC_MODELS
     repository: Path = DEFAULT_REPOSITORY
     log_level: LogLevel = "warning"
-    ready_timeout: float = 300
+    ready_timeout: float = 300.0
     exit_timeout: int = 30
     ready_file: Path | None = None
     stop_with: int = 0

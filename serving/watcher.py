@@ -15,11 +15,11 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serving import shared_memory
+from serving import leftovers
 from serving.errors import ServingError, Unreachable
 
 _POLL_SECONDS = 0.05
-_STOPPING_SECONDS = 60
+_GRACE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Watch:
     models: list[str]
     repository: str
     ready_timeout: float
+    exit_timeout: float
     ready_file: str
     stop_with: int
 
@@ -60,6 +61,7 @@ def main(watch: Watch) -> int:
     try:
         return _watch(watch)
     except _Ended:
+        _clean_up(watch)
         return 0
 
 
@@ -72,14 +74,11 @@ def _watch(watch: Watch) -> int:
         selfcheck.prove(watch.grpc, watch.models, Path(watch.repository))
     except ServingError as error:
         if isinstance(error, Unreachable):  # most likely it was told to stop in the meantime
-            _wait(watch, companion, _STOPPING_SECONDS)
+            _wait(watch, companion, watch.exit_timeout)
         print(f"Error: {error}", file=sys.stderr, flush=True)
-        # Its models are unloaded first, so that their processes end and nothing is left behind; then it is killed,
-        # because Triton, when it is asked to stop, reports success.
-        selfcheck.unload(watch.grpc)
+        # Killed, because Triton reports success when it is asked to stop.
         _signal(watch, signal.SIGKILL)
-        select.select([watch.pidfd], [], [], 10)
-        shared_memory.remove_leftovers()
+        _clean_up(watch)
         return 1
     _announce(watch)
     if companion is not None:
@@ -132,6 +131,14 @@ def _announce(watch: Watch) -> None:
         unfinished = Path(f"{watch.ready_file}.unfinished")
         unfinished.write_text(watch.to_json(), encoding="utf-8")
         unfinished.replace(watch.ready_file)
+
+
+def _clean_up(watch: Watch) -> None:
+    """Wait for the server's end and remove what is left of it: while it loads models, any signal ends it at once."""
+    ended, _, _ = select.select([watch.pidfd], [], [], watch.exit_timeout + _GRACE_SECONDS)
+    if not ended:
+        _signal(watch, signal.SIGKILL)
+    leftovers.remove(watch.server)
 
 
 def _signal(watch: Watch, number: signal.Signals) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from film import specs
-from serving import shared_memory
+from serving import leftovers
+from serving.cli import arguments
 from serving.errors import ServingError
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import Settings
@@ -26,8 +27,8 @@ QUICK = (specs.INVERSION_MODEL,)
 
 def remains(server: int) -> list[str]:
     """Shared memory and processes of a server that has the process id ``server``."""
-    mark = shared_memory.prefix(server)
-    found = [file.name for file in shared_memory.FOLDER.glob(f"{mark}*")]
+    mark = leftovers.prefix(server)
+    found = [file.name for file in leftovers.SHARED_MEMORY.glob(f"{mark}*")]
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_text(errors="replace")
@@ -57,6 +58,15 @@ def test_sigterm_ends_it_with_success_and_leaves_nothing(tmp_path: Path) -> None
         assert os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT).si_status == 0
     assert eventually(lambda: not remains(process)), remains(process)
     assert "Safelight is ready" in (tmp_path / "log").read_text()
+
+
+def test_a_server_that_is_stopped_while_it_loads_leaves_nothing() -> None:
+    settings = on_free_ports(Settings(models=(specs.NEGATIVE_CONDITION.name,)))
+    command = [sys.executable, "-m", "serving", *arguments(settings)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        assert eventually(lambda: any("backend_stub" in found for found in remains(process.pid)))
+        process.terminate()
+    assert eventually(lambda: not remains(process.pid)), remains(process.pid)
 
 
 def test_a_killed_server_leaves_nothing_either(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import shared_memory
+from serving import leftovers
 
 
 def ended_process() -> int:
@@ -22,12 +22,12 @@ def ended_process() -> int:
 def regions() -> Iterator[dict[str, Path]]:
     mark = uuid.uuid4().hex
     names = {
-        "dead": shared_memory.prefix(ended_process()),
-        "alive": shared_memory.prefix(os.getpid()),
+        "dead": leftovers.prefix(ended_process()),
+        "alive": leftovers.prefix(os.getpid()),
         "other container": f"safelight_1_{ended_process()}_",
         "stranger": "psm_",
     }
-    files = {owner: shared_memory.FOLDER / f"{name}{mark}" for owner, name in names.items()}
+    files = {owner: leftovers.SHARED_MEMORY / f"{name}{mark}" for owner, name in names.items()}
     for file in files.values():
         file.write_bytes(b"region")
     yield files
@@ -36,6 +36,6 @@ def regions() -> Iterator[dict[str, Path]]:
 
 
 def test_only_regions_of_servers_that_are_gone_are_removed(regions: dict[str, Path]) -> None:
-    shared_memory.remove_leftovers()
+    leftovers.remove_all()
     left = {owner for owner, file in regions.items() if file.exists()}
     assert left == {"alive", "other container", "stranger"}

@@ -1,0 +1,63 @@
+"""What a server that did not end well leaves behind: shared memory, and the processes of models it was loading.
+
+Both carry the name that `serving.command` gives them, which tells whose they are.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+SHARED_MEMORY = Path("/dev/shm")
+_PROCESSES = Path("/proc")
+_STUB = "triton_python_backend_stub"
+
+
+def prefix(server: int) -> str:
+    """What the names of the shared memory of the server with the process id ``server`` begin with.
+
+    With the namespace that the process id counts in: containers may share their memory and not their processes.
+    """
+    return f"{_ours()}{server}_"
+
+
+def remove(server: int) -> None:
+    """End the model processes of a server that has ended, and remove its shared memory."""
+    for process in _stubs(server):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    for region in SHARED_MEMORY.glob(f"{prefix(server)}*"):
+        region.unlink(missing_ok=True)
+
+
+def remove_all() -> None:
+    """The same for every server of this user that has ended: what kills a server may have killed its watcher too."""
+    regions = (region for region in SHARED_MEMORY.glob(f"{_ours()}*") if _owned(region))
+    for server in {int(region.name.removeprefix(_ours()).partition("_")[0]) for region in regions}:
+        if not _alive(server):
+            remove(server)
+
+
+def _ours() -> str:
+    return f"safelight_{(_PROCESSES / 'self' / 'ns' / 'pid').stat().st_ino}_"
+
+
+def _stubs(server: int) -> Iterator[int]:
+    for folder in _PROCESSES.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[0].endswith(_STUB) and any(word.startswith(prefix(server)) for word in words) and _owned(folder):
+                yield int(folder.name)
+
+
+def _alive(process: int) -> bool:
+    try:
+        state = (_PROCESSES / str(process) / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _owned(path: Path) -> bool:
+    return path.stat().st_uid == os.getuid()
