@@ -1,6 +1,8 @@
 """One way to fit a Keras network: Adam, early stopping, the best weights kept, resumable, with a progress line."""
 
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import keras
@@ -10,11 +12,12 @@ from rich.console import Console
 
 
 class Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Says after each epoch how it went, and while it goes how far it is."""
+    """Says after each epoch how it went, and while it goes how far it is; starts none after ``minutes``, if any."""
 
-    def __init__(self, name: str, epochs: int) -> None:
+    def __init__(self, name: str, epochs: int, minutes: float = 0.0) -> None:
         super().__init__()
         self.name, self.epochs, self.console = name, epochs, Console(stderr=True)
+        self.end = monotonic() + 60 * minutes if minutes else inf
         self.epoch = 0
         self.status = self.console.status(name)
 
@@ -32,6 +35,8 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
         """Print the epoch's line."""
         self.status.stop()
         numbers = ", ".join(f"{key} {float(value):.4f}" for key, value in (logs or {}).items())
+        if monotonic() > self.end:
+            self.model.stop_training = True
         self.console.print(f"{self.name} {self.epoch}/{self.epochs}: {numbers}", highlight=False)
 
 
@@ -45,10 +50,11 @@ def fit(
     patience: int,
     out: Path,
     name: str,
+    minutes: float = 0.0,
 ) -> dict[str, list[float]]:
     """Train with Adam at ``rate`` on binary cross-entropy; afterwards ``network`` has its best weights by test loss.
 
-    Stops after ``patience`` epochs without a better one. ``out/<name>.weights.h5`` is the best so far;
+    Stops after ``patience`` epochs without a better one, and starts none after ``minutes`` unless that is 0. ``out/<name>.weights.h5`` is the best so far;
     ``out/<name>.state`` is what a killed run goes on from when it is started again, and is deleted at the end. Returns
     a list by epoch for each of loss, accuracy, val_loss, val_accuracy.
     """
@@ -59,7 +65,7 @@ def fit(
         keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
         keras.callbacks.ModelCheckpoint(best, "val_loss", save_best_only=True, save_weights_only=True),
         keras.callbacks.BackupAndRestore(out / f"{name}.state"),
-        Report(name, epochs),
+        Report(name, epochs, minutes),
     ]
     history = network.fit(train, validation_data=test, epochs=epochs, verbose=0, callbacks=watchers)
     return {key: [float(value) for value in values] for key, values in history.history.items()}

@@ -2,8 +2,9 @@
 
 Three steps, because at its full size the network trains at about one picture a second on a small CPU:
 
-1. *Crops.* The convolutions, under a head that averages over places, learn from small crops at full resolution:
-   grain, halation and tone are everywhere in a picture, so a crop shows them as the whole does.
+1. *Crops.* The convolutions, under a head that averages over places, learn from small crops at full resolution, in
+   pairs of the same piece with and without film (``data.pairs``): grain, halation and tone are everywhere in a
+   picture, so a crop shows them as the whole does.
 2. *Whole.* The averaging head unfolds into the real one, exactly (``film_origin.unfold``), and all weights train on
    whole pictures for a short while at a low rate.
 3. *Calibration.* A scale and an offset, fitted on the test side, go into the last layer so that 0.5 separates.
@@ -16,12 +17,16 @@ from typing import Any
 import click
 import keras
 import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 
+from film.images import decode
 from film.specs import FILM_ORIGIN
 from training import film_origin
 from training.data.crops import Crops
-from training.data.origin_set import OriginSet, prepare
+from training.data.origin_set import DIGITAL, FILM, OriginSet, prepare
+from training.data.pairs import Pairs
 from training.data.pictures import default_data
 from training.keras_loop import fit, predict
 from training.record import WEIGHTS, write_record
@@ -38,33 +43,39 @@ class Recipe:
     crop: int = 124
     crop_batch: int = 16
     crop_rate: float = 1e-3
-    crop_epochs: int = 40
+    crop_epochs: int = 60
+    crop_pairs: int = 640
+    """Crops of an epoch of the first step, half of them on film; never the same twice."""
     whole_batch: int = 4
     whole_rate: float = 3e-5
     whole_epochs: int = 4
     whole_pictures: int = 60
     """Pictures of an epoch of the second step, drawn anew each time."""
-    patience: int = 8
+    patience: int = 12
     limit: int | None = None
+    minutes: float = 0.0
+    """Start no epoch of crops after this long; 0 is no limit."""
 
 
 def train(pictures: OriginSet, recipe: Recipe, out: Path) -> tuple[keras.Model, dict[str, Any]]:
     """The trained network, and by step what was measured on the way. Checkpoints go to ``out``."""
     keras.utils.set_random_seed(recipe.seed)
     rows, held_out = pictures.where("train"), pictures.where("test")
+    digital, film = (decoded(pictures, kind) for kind in (DIGITAL, FILM))
     side, batch = recipe.crop, recipe.crop_batch
     pooled = film_origin.build_pooled(side)
     film_origin.look_at_texture(pooled)
     history = {}
     history["crops"] = fit(
         pooled,
-        Crops(pictures, rows, side, batch, recipe.seed),
-        Crops(pictures, held_out, side, batch, recipe.seed + 1, fixed=True),
+        Pairs(digital, film, side, batch, recipe.seed, recipe.crop_pairs),
+        Crops(pictures, held_out, side, batch, recipe.seed + 1, per_epoch=240, fixed=True),
         rate=recipe.crop_rate,
         epochs=recipe.crop_epochs,
         patience=recipe.patience,
         out=out,
         name="crops",
+        minutes=recipe.minutes,
     )
     network = film_origin.build(recipe.size)
     film_origin.unfold(pooled, network)
@@ -81,6 +92,15 @@ def train(pictures: OriginSet, recipe: Recipe, out: Path) -> tuple[keras.Model, 
         name="whole",
     )
     return network, {"history": history, "calibration": calibrate(network, check)}
+
+
+def decoded(pictures: OriginSet, kind: str) -> list[NDArray[np.uint8]]:
+    """The photographs of the training side that the rows of ``kind`` are made from, uint8 (h, w, 3) each."""
+    rows = pictures.rows
+    paths = rows[(rows.split == "train") & (rows.kind == kind)].path.drop_duplicates()
+    return [
+        decode(Path(path).read_bytes()) for path in track(paths, f"Reading {kind} photographs", disable=paths.empty)
+    ]
 
 
 def calibrate(network: keras.Model, check: Crops) -> dict[str, float]:
@@ -100,7 +120,9 @@ def calibrate(network: keras.Model, check: Crops) -> dict[str, float]:
     return {"scale": scale, "offset": offset, "accuracy": float(right.mean()), "pictures": float(len(targets))}
 
 
-TINY = Recipe(size=100, variants=1, film_variants=1, crop=76, crop_batch=8, crop_epochs=2, whole_epochs=1, limit=4)
+TINY = Recipe(
+    size=100, variants=1, film_variants=1, crop=76, crop_batch=8, crop_epochs=2, crop_pairs=16, whole_epochs=1, limit=4
+)
 """Seconds instead of an hour, to see that everything runs. What it learns is worth nothing."""
 
 
@@ -111,15 +133,18 @@ TINY = Recipe(size=100, variants=1, film_variants=1, crop=76, crop_batch=8, crop
 @click.option("--epochs", type=click.IntRange(1), default=Recipe.crop_epochs, show_default=True, help="Of crops.")
 @click.option("--seed", type=int, default=Recipe.seed, show_default=True)
 @click.option("--limit", type=click.IntRange(1), help="Photographs of each class and side; all unless given.")
+@click.option("--minutes", type=float, default=0.0, help="Start no epoch of crops after so long; 0 is no limit.")
 @click.option("--tiny", is_flag=True, help="A toy run of seconds, to see that everything works.")
-def command(data: Path | None, out: Path, cache: Path, epochs: int, seed: int, limit: int | None, tiny: bool) -> None:
+def command(
+    data: Path | None, out: Path, cache: Path, epochs: int, seed: int, limit: int | None, minutes: float, tiny: bool
+) -> None:
     """Train film_origin: is a photograph from film or from a digital camera?
 
     Writes film_origin.safetensors, half precision, and film_origin.json, how it came about, to --out. A run that was
     stopped goes on where it was when started again with the same options.
     """
     data = data or default_data()
-    recipe = replace(TINY, seed=seed) if tiny else Recipe(seed=seed, crop_epochs=epochs, limit=limit)
+    recipe = replace(TINY, seed=seed) if tiny else Recipe(seed=seed, crop_epochs=epochs, limit=limit, minutes=minutes)
     pictures = prepare(
         data,
         cache,

@@ -91,31 +91,46 @@ def halate(light: NDArray[np.float32], strength: float, spread: float) -> NDArra
     return np.asarray(light + glow[..., None] * reach, np.float32)
 
 
-def develop(picture: NDArray[np.uint8], roll: Roll, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Density (h, w, 3) of the developed negative of an sRGB ``picture`` (h, w, 3), grain included."""
-    spread = max(picture.shape[:2]) / 250.0
+def develop(
+    picture: NDArray[np.uint8], roll: Roll, rng: np.random.Generator, frame: int | None = None
+) -> NDArray[np.float32]:
+    """Density (h, w, 3) of the developed negative of an sRGB ``picture`` (h, w, 3), grain included.
+
+    ``frame`` is the long side in pixels of the whole frame where ``picture`` is a part of it: halation reaches as far
+    as the frame is large.
+    """
+    spread = (frame or max(picture.shape[:2])) / 250.0
     light = halate(scene(picture, roll.recovery), roll.halation, spread)
     density = roll.stock.density(roll.stock.expose(light, roll.stops))
     return add_grain(density, roll.stock.base, roll.grain, roll.grain_size, rng, shared=roll.shared_grain)
 
 
-def scan(density: NDArray[np.float32], roll: Roll) -> NDArray[np.uint8]:
+def scan(density: NDArray[np.float32], roll: Roll, middle: float | None = None) -> NDArray[np.uint8]:
     """The lab's positive, sRGB (h, w, 3), of a negative of ``density`` (h, w, 3).
 
     The density above the base is divided by the film's own slope, which undoes the curve where it is straight and
     keeps its toe and shoulder, as a printing paper would; then comes the lab's correction of brightness, so that the
-    picture's middle tone is near mid-grey or where the exposure left it, and a soft white and black.
+    picture's middle tone is near mid-grey or where the exposure left it, and a soft white and black. ``middle`` is
+    the ``middle_tone`` of the whole frame where ``density`` is a part of it.
     """
-    stock = roll.stock
-    grey = np.full((1, 2, 3), MID_GREY, np.float32)
-    grey[0, 1] *= 2.0
-    at_grey, at_double = stock.density(stock.expose(grey))[0]
-    slope = (at_double - at_grey) / np.log10(2.0)
-    log_light = (density - at_grey) / slope
-    middle = float(np.median(log_light[::4, ::4]))
+    log_light = _printed(density, roll.stock)
+    middle = middle_tone(density, roll) if middle is None else middle
     log_light -= np.clip(middle, -0.15, 0.15) * 0.5 + (middle - np.clip(middle, -0.15, 0.15)) * 0.85
     log_light = roll.contrast * log_light + np.array(roll.balance, np.float32) + np.float32(roll.brightness)
     return to_picture(_paper(log_light, roll.black, roll.white))
+
+
+def middle_tone(density: NDArray[np.float32], roll: Roll) -> float:
+    """Log10 light, about mid-grey, of the middle of a negative's densities (h, w, 3): what a lab aims at."""
+    return float(np.median(_printed(density[::4, ::4], roll.stock)))
+
+
+def _printed(density: NDArray[np.float32], stock: Stock) -> NDArray[np.float32]:
+    """Log10 light about mid-grey that ``density`` (h, w, 3) stands for on the straight part of the curve."""
+    grey = np.full((1, 2, 3), MID_GREY, np.float32)
+    grey[0, 1] *= 2.0
+    at_grey, at_double = stock.density(stock.expose(grey))[0]
+    return np.asarray((density - at_grey) / ((at_double - at_grey) / np.log10(2.0)), np.float32)
 
 
 def _paper(log_light: NDArray[np.float32], black: float, white: float) -> NDArray[np.float32]:
