@@ -38,7 +38,7 @@ ODD = {
     "portrait": textured(1600, 1067),
     "small": textured(120, 99),
 }
-ODD |= {path.name: images.decode(path.read_bytes()) for path in sorted(SAMPLES.glob("*.jpg"))[::4]}
+ODD |= {path.name: images.decode(path.read_bytes()) for path in sorted(SAMPLES.rglob("*.jpg"))[::4]}
 
 
 def assert_close(twin: NDArray[np.uint8], wanted: NDArray[np.uint8], tolerance: specs.Tolerance) -> None:

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def locust(user: str, host: str, pictures: Path, report: Path) -> dict[str, str]:
-    options = f"--headless --only-summary -u 2 -r 2 -t 3s --stop-timeout 100 --host {host} --csv {report} {user}".split()
+    options = (
+        f"--headless --only-summary -u 2 -r 2 -t 3s --stop-timeout 100 --host {host} --csv {report} {user}".split()
+    )
     subprocess.run(
         [sys.executable, "-m", "locust", "-f", ROOT / "loadtest/locustfile.py", *options],
         cwd=ROOT,
