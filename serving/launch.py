@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ from serving.wheel import find_server
 def launch(settings: Settings) -> NoReturn:
     """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start."""
     check(settings)
+    settings = replace(settings, host=_numeric(settings.host))
     server = find_server()
     leftovers.remove_all()
     argv = command(settings, server, leftovers.prefix(os.getpid()))
@@ -55,17 +57,26 @@ def _check_ports(settings: Settings) -> None:
     ports = settings.ports
     if len(set(ports.values())) < len(ports):
         raise ServingError(f"HTTP, gRPC and metrics need a port each, not {', '.join(map(str, ports.values()))}.")
+    host = _numeric(settings.host)
     for name, port in ports.items():
         try:
-            family, *_, address = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+            socket.create_server((host, port)).close()
         except OSError as error:
             raise ServingError(
                 f"Port {port} on {settings.host} cannot be used ({error.strerror}): "
                 f"stop what holds it, or choose another with --{name}-port."
             ) from error
+
+
+def _numeric(host: str) -> str:
+    """The IPv4 address of ``host``: Triton takes no name for HTTP, and wants IPv6 written differently for each."""
+    try:
+        return str(socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        raise ServingError(
+            f"--host {host} is not an IPv4 address or a name of one ({error.strerror}): "
+            "use 127.0.0.1 for this machine only, or 0.0.0.0 for all that can reach it."
+        ) from error
 
 
 def _start_watcher(settings: Settings) -> None:

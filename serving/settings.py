@@ -36,7 +36,7 @@ PROFILES = (
     Profile(
         name="cpu",
         summary="Triton from the nvidia-pytriton wheel, OpenVINO or ONNX Runtime; no GPU, no container",
-        notice="What Triton says about CUDA only means that there is no GPU; this profile needs none.",
+        notice="Errors about CUDA only mean that there is no GPU; this profile needs none.",
         flags=("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0"),
         # Instances and streams are the parallelism; libvips' own threads would only fight them over the cores.
         environment=MappingProxyType({"VIPS_CONCURRENCY": "1"}),
@@ -80,5 +80,4 @@ class Settings:
 
     def address(self, port: int) -> str:
         """Where a client on this machine reaches ``port``; a server that listens everywhere is reached at loopback."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{port}"

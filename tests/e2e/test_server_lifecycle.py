@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,21 @@ def test_a_server_that_is_stopped_while_it_loads_leaves_nothing() -> None:
         assert eventually(lambda: any("backend_stub" in found for found in remains(process.pid)))
         process.terminate()
     assert eventually(lambda: not remains(process.pid)), remains(process.pid)
+
+
+def test_a_server_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    settings = replace(quick_settings(), ready_timeout=0.01)
+    log = tmp_path / "log"
+    with pytest.raises(ServingError, match=r"not ready after 0\.01 seconds"), ServerProcess(settings, log=log):
+        pass
+
+
+def test_a_host_may_be_given_by_its_name(tmp_path: Path) -> None:
+    with (
+        ServerProcess(replace(quick_settings(), host="localhost"), log=tmp_path / "log") as server,
+        urllib.request.urlopen(f"http://{server.http_url}/v2/health/ready") as response,
+    ):
+        assert response.status == 200
 
 
 def test_a_killed_server_leaves_nothing_either(tmp_path: Path) -> None:

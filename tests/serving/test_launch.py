@@ -48,6 +48,13 @@ def test_an_address_of_another_machine_is_refused(ports: list[str]) -> None:
     assert "192.0.2.1 cannot be used" in refused(run(*ports, "--host=192.0.2.1"))
 
 
+@pytest.mark.parametrize("host", ["::1", "no such host"])
+def test_what_triton_cannot_listen_on_is_refused(ports: list[str], host: str) -> None:
+    said = refused(run(*ports, f"--host={host}"))
+    assert f"--host {host} is not an IPv4 address" in said
+    assert "0.0.0.0" in said
+
+
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
     assert "no profile 'quantum'; there is cpu" in refused(run("--profile=quantum"))
 
