@@ -23,6 +23,8 @@ def launch(settings: Settings) -> NoReturn:
     settings = replace(settings, host=_numeric(settings.host))
     server = find_server()
     leftovers.remove_all()
+    if settings.ready_file is not None:
+        settings.ready_file.unlink(missing_ok=True)
     argv = command(settings, server, leftovers.prefix(os.getpid()))
     variables = environment(settings, server, os.environ)
     print(f"Starting Triton. {profile(settings.profile).notice}".rstrip(), file=sys.stderr, flush=True)
@@ -35,6 +37,8 @@ def check(settings: Settings) -> None:
     profile(settings.profile)
     if not settings.repository.is_dir():
         raise ServingError(f"{settings.repository} is not a folder: name the model repository with --model-repository.")
+    if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
+        raise ServingError(f"{settings.ready_file.parent} is not a folder: name another --ready-file.")
     if not settings.models:
         raise ServingError(f"No model was chosen: name some of {', '.join(specs.PUBLIC_MODELS)} with --models.")
     for model in settings.models:
@@ -100,7 +104,8 @@ def _start_watcher(settings: Settings) -> None:
     if child == 0:
         try:
             argv = [sys.executable, "-m", "serving.watcher", watch.to_json()]
-            subprocess.Popen(argv, pass_fds=[pidfd], stdin=subprocess.DEVNULL, start_new_session=True)
+            direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+            subprocess.Popen(argv, env=direct, pass_fds=[pidfd], stdin=subprocess.DEVNULL, start_new_session=True)
         finally:
             os._exit(0)
     os.waitpid(child, 0)

@@ -17,6 +17,8 @@ from serving.errors import ServingError
 from serving.settings import Settings
 
 _POLL_SECONDS = 0.05
+_CHECK_SECONDS = 300
+"""More than the start-up check takes on the slowest machine; only a watcher that was killed lets it pass."""
 _LOG_TAIL_LINES = 20
 
 
@@ -32,8 +34,8 @@ class ServerProcess:
 
     def __init__(self, settings: Settings | None = None, *, log: Path | None = None) -> None:
         self._workspace = tempfile.TemporaryDirectory(prefix="safelight-")
-        ready_file = Path(self._workspace.name, "ready")
-        self.settings = replace(settings or on_free_ports(), ready_file=ready_file, stop_with=os.getpid())
+        self._ready_file = Path(self._workspace.name, "ready")
+        self.settings = replace(settings or on_free_ports(), ready_file=self._ready_file, stop_with=os.getpid())
         self.log = log or Path(self._workspace.name, "log")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,13 +66,13 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        ready = self.settings.ready_file
-        while ready is not None and not ready.exists():
+        deadline = time.monotonic() + self.settings.ready_timeout + _CHECK_SECONDS
+        while not self._ready_file.exists():
             if self._process.poll() is not None:
-                code, self._process = self._process.returncode, None
-                raise ServingError(
-                    f"The server ended with code {code} before it was ready. It said:\n{self._log_tail()}"
-                )
+                ended = f"ended with code {self._process.returncode} before it was ready"
+                raise ServingError(f"The server {ended}. It said:\n{self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServingError(f"The server neither got ready nor ended. It said:\n{self._log_tail()}")
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:

@@ -66,21 +66,26 @@ def main(watch: Watch) -> int:
 
 
 def _watch(watch: Watch) -> int:
-    from serving import selfcheck  # heavy, and `serving.launch`, which imports this module, does not need it
-
     companion = _companion(watch)
     try:
+        from serving import selfcheck  # heavy, and `serving.launch`, which imports this module, does not need it
+
         _wait_until_ready(watch, companion)
         selfcheck.prove(watch.grpc, watch.models, Path(watch.repository))
-    except ServingError as error:
+        _announce(watch)
+    except _Ended:
+        raise
+    except Exception as error:  # whatever it is, a server that was not proved must not go on
         if isinstance(error, Unreachable):  # most likely it was told to stop in the meantime
             _wait(watch, companion, watch.exit_timeout)
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        what = (
+            error if isinstance(error, ServingError) else f"The start-up check broke off ({error!r}); the server ends."
+        )
+        print(f"Error: {what}", file=sys.stderr, flush=True)
         # Killed, because Triton reports success when it is asked to stop.
         _signal(watch, signal.SIGKILL)
         _clean_up(watch)
         return 1
-    _announce(watch)
     if companion is not None:
         _wait(watch, companion, None)
     return 0

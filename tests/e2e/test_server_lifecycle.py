@@ -77,6 +77,13 @@ def test_a_server_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
         pass
 
 
+def test_a_proxy_in_the_environment_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://192.0.2.1:9")
+    with ServerProcess(quick_settings(), log=tmp_path / "log") as server:
+        assert server.process_id
+
+
 def test_a_host_may_be_given_by_its_name(tmp_path: Path) -> None:
     with (
         ServerProcess(replace(quick_settings(), host="localhost"), log=tmp_path / "log") as server,

@@ -55,6 +55,10 @@ def test_what_triton_cannot_listen_on_is_refused(ports: list[str], host: str) ->
     assert "0.0.0.0" in said
 
 
+def test_a_ready_file_in_no_folder_is_refused(tmp_path: Path) -> None:
+    assert "name another --ready-file" in refused(run(f"--ready-file={tmp_path / 'nowhere' / 'ready'}"))
+
+
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
     assert "no profile 'quantum'; there is cpu" in refused(run("--profile=quantum"))
 
