@@ -43,7 +43,7 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
 def fit(
     network: keras.Model,
     train: keras.utils.PyDataset,
-    test: keras.utils.PyDataset,
+    test: tuple[NDArray[np.float32], NDArray[np.float32]],
     *,
     rate: float,
     epochs: int,
@@ -54,9 +54,10 @@ def fit(
 ) -> dict[str, list[float]]:
     """Train with Adam at ``rate`` on binary cross-entropy; afterwards ``network`` has its best weights by test loss.
 
-    Stops after ``patience`` epochs without a better one, and starts none after ``minutes`` unless that is 0. ``out/<name>.weights.h5`` is the best so far;
-    ``out/<name>.state`` is what a killed run goes on from when it is started again, and is deleted at the end. Returns
-    a list by epoch for each of loss, accuracy, val_loss, val_accuracy.
+    Stops after ``patience`` epochs without a better one, and starts none after ``minutes`` unless that is 0.
+    ``out/<name>.weights.h5`` is the best so far; ``out/<name>.state`` is what a killed run goes on from when it is
+    started again, and is deleted at the end. Returns a list by epoch for each of loss, accuracy, val_loss and
+    val_accuracy.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
@@ -69,10 +70,3 @@ def fit(
     ]
     history = network.fit(train, validation_data=test, epochs=epochs, verbose=0, callbacks=watchers)
     return {key: [float(value) for value in values] for key, values in history.history.items()}
-
-
-def predict(network: keras.Model, batches: keras.utils.PyDataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Probabilities (n,) that ``network`` gives to all of ``batches``, and their targets (n,)."""
-    pairs = [(network.predict_on_batch(x), y) for x, y in (batches[i] for i in range(len(batches)))]
-    scores, targets = (np.concatenate(part).ravel().astype(np.float64) for part in zip(*pairs, strict=True))
-    return scores, targets

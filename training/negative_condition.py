@@ -106,7 +106,10 @@ def pool(places: Tensor) -> Tensor:
 
 
 def build(seed: int = 0) -> NegativeCondition:
-    """A fresh network, the same for the same ``seed``: Xavier-uniform weights, as in d2l.ai's ResNet."""
+    """A fresh network, the same for the same ``seed``: Xavier-uniform weights, as in d2l.ai's ResNet.
+
+    Each block begins as its shortcut alone (Goyal et al., 2017), which gets a short training going sooner.
+    """
     network = NegativeCondition()
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -114,6 +117,8 @@ def build(seed: int = 0) -> NegativeCondition:
             nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, BasicBlock):
+            nn.init.zeros_(module.bn2.weight)
     return network
 
 

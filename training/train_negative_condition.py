@@ -50,7 +50,8 @@ class Recipe:
     quarter_epochs: int = 10
     """Epochs on random quarters, which cost a quarter of the time, before those on whole squares."""
     epochs: int = 8
-    batch: int = 24
+    batch: int = 8
+    """Few, because a whole picture already gives 64 places to learn from, and steps are what a short run lacks."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     patience: int = 4
@@ -136,7 +137,8 @@ def _tell(epoch: int, whole: bool, history: History, metrics: dict[str, Any]) ->
     CONSOLE.print(
         f"epoch {epoch:2} ({'squares' if whole else 'quarters'})  loss {history.train_loss[-1]:.3f}, held out "
         f"{history.validation_loss[-1]:.3f}  accuracy {metrics['accuracy']:.3f}  F1 {metrics['f1']:.3f}  "
-        f"recall damaged {metrics['recall_damaged']:.3f}, readable {metrics['recall_readable']:.3f}",
+        f"recall damaged {metrics['recall_damaged']:.3f}, readable {metrics['recall_readable']:.3f}  "
+        f"AUC {', '.join(f'{name} {auc:.2f}' for name, auc in metrics['auc'].items() if auc is not None)}",
         soft_wrap=True,
     )
     if epoch % 2 == 0:

@@ -1,4 +1,4 @@
-"""The pictures ``film_origin`` learns from, as it will see them: 700 x 700 pixels through the operation that serves.
+"""Whole pictures to judge ``film_origin`` on while it is made: 700 x 700 pixels through the operation that serves.
 
 Each digital photograph gives several digital pictures and several simulated film photographs, each with its own crop,
 edit, film, scan and JPEG; a real film photograph gives several through the chain that all share. All that is made
@@ -23,7 +23,6 @@ from film.specs import FILM_ORIGIN
 from training.data.darkroom import positive
 from training.data.darkroom.finish import finish, frame, photograph_digital, to_jpeg
 from training.data.darkroom.positive import photograph_positive
-from training.data.pictures import index
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
@@ -39,10 +38,6 @@ class OriginSet:
     rows: pd.DataFrame
     name: str
     """Of the folder in the cache: the same for the same pictures, settings and code."""
-
-    def where(self, split: str) -> NDArray[np.int64]:
-        """Numbers of the rows on one side of the split."""
-        return np.flatnonzero(self.rows.split == split)
 
     @property
     def targets(self) -> NDArray[np.float32]:
@@ -79,23 +74,19 @@ def _pixels(job: tuple[Path, str, int, int, int]) -> NDArray[np.uint8]:
 
 
 def prepare(
-    data: Path,
+    table: pd.DataFrame,
     cache: Path,
     *,
     seed: int = 0,
     size: int = FILM_ORIGIN.size,
     variants: int = 2,
-    film_variants: int = 6,
-    limit: int | None = None,
+    film_variants: int = 2,
 ) -> OriginSet:
-    """Make, or find in ``cache``, the pictures of ``data`` (see ``training.data.pictures``).
+    """Make, or find in ``cache``, pictures of the photographs in ``table`` (see ``training.data.pictures.index``).
 
-    ``limit`` takes only so many photographs a class. The folder name in ``cache`` says the settings and the
-    code, so that others never get mixed up; an interrupted run goes on where it stopped.
+    The folder name in ``cache`` says the settings and the code, so that others never get mixed up; an interrupted run
+    goes on where it stopped.
     """
-    table = index(data, FILM_ORIGIN.labels, seed)
-    if limit is not None:
-        table = table.groupby(["label", "split"], sort=False).head(limit)
     rows = plan(table, variants, film_variants)
     folder = cache / f"origin-{size}-{len(rows)}-{seed}-{_fingerprint(rows):08x}"
     folder.mkdir(parents=True, exist_ok=True)

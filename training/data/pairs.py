@@ -101,3 +101,8 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
     def on_epoch_end(self) -> None:
         """Other pairs in the next epoch."""
         self.epoch += 1
+
+    def all(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The whole epoch at once, to judge by: crops (n, side, side, 3) and targets (n, 1)."""
+        crops, targets = zip(*(self[number] for number in range(len(self))), strict=True)
+        return np.concatenate(crops), np.concatenate(targets)

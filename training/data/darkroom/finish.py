@@ -38,8 +38,8 @@ def photograph_digital(picture: NDArray[np.uint8], rng: np.random.Generator) -> 
         gain = 10.0 ** (rng.normal(0.04, 0.12) + rng.normal(0.0, 0.02, 3))
         contrast = rng.uniform(0.8, 1.25)
         light = 0.18 * np.power(np.maximum(light * gain.astype(np.float32), 1e-6) / 0.18, np.float32(contrast))
-    if rng.random() < 0.6:
-        level = 10.0 ** rng.uniform(-3.3, -1.9)
+    if rng.random() < 0.3:
+        level = 10.0 ** rng.uniform(-3.6, -2.6)
         height, width = picture.shape[:2]
         speckle = np.stack([noise(height, width, rng.uniform(0.0, 0.8), rng) for _ in range(3)], axis=-1)
         light = light + level * np.sqrt(np.maximum(light, 0.0) + 0.02) * speckle
