@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -42,11 +44,26 @@ def write_onnx(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
             verbose=False,
         )
     assert program is not None  # dynamo=True always gives one
-    model = program.model_proto
+    model = without_detours(program.model_proto)
     halve_weights(model)
     strip_notes(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save_model(model, path)
+
+
+def without_detours(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` after ONNX Runtime's hardware-independent optimisation, in standard operators only.
+
+    A channels-last network exports with a Transpose at either side of every convolution and pooling. OpenVINO keeps
+    them and spends more time on them than on the convolutions; ONNX Runtime takes all out but those at the ends. It
+    has to happen to FP32 weights: it would fold the casts of ``halve_weights`` away.
+    """
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder, "optimised.onnx"))
+        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -36,3 +37,11 @@ def test_its_file_passes_the_gate(graph: FilmOriginGraph, tmp_path: Path) -> Non
     write_onnx(graph, SPEC, tmp_path / "model.onnx")
     differences = check_parity(graph, SPEC, tmp_path / "model.onnx", drawn_pictures(SPEC.size))
     assert all(value <= ONNX_TOLERANCE for value in differences.values())
+
+
+def test_the_layout_changes_at_the_ends_only(graph: FilmOriginGraph, tmp_path: Path) -> None:
+    """Keras' channels-last network exports with a Transpose around every layer, which OpenVINO pays for."""
+    write_onnx(graph, SPEC, tmp_path / "model.onnx")
+    operators = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert operators.count("Conv") == 5
+    assert operators.count("Transpose") <= 2
