@@ -59,19 +59,30 @@ def invert_negative(image: NDArray[np.uint8], gamma: float = 1.0) -> NDArray[np.
     Percentiles, means and the inverted values all follow from the three histograms, so the picture itself is only read
     twice: once to count, once through a table.
     """
-    counts = [np.bincount(image[..., c].ravel(), minlength=256) for c in range(3)]
+    strips = range(0, len(image), _STRIP_ROWS)
+    counts = np.sum([_histograms(image[start : start + _STRIP_ROWS]) for start in strips], axis=0)
     tables = np.stack([_inversion_table(count, gamma) for count in counts], axis=-1)
     means = np.array([count @ tables[:, c] for c, count in enumerate(counts)]) / max(1, counts[0].sum())
     gains = np.divide(means.mean(), means, out=np.ones(3), where=means > 0)
     table = (tables * gains).astype(np.float32).reshape(256, 1, 3)
-    balanced = cv2.LUT(image, table)
-    blurred: NDArray[np.float32] = cv2.sepFilter2D(
-        balanced, -1, _BINOMIAL, _BINOMIAL, borderType=cv2.BORDER_REFLECT_101
-    )
-    return reference.saturate(blurred)
+    positive = np.empty_like(image)
+    for start in strips:
+        stop = min(start + _STRIP_ROWS, len(image))
+        above, below = min(2, start), min(2, len(image) - stop)  # what the 5x5 kernel sees of the neighbours
+        balanced = cv2.LUT(np.ascontiguousarray(image[start - above : stop + below]), table)
+        blurred = cv2.sepFilter2D(balanced, -1, _BINOMIAL, _BINOMIAL, borderType=cv2.BORDER_REFLECT_101)
+        positive[start:stop] = reference.saturate(blurred[above : above + stop - start])
+    return positive
 
 
+_STRIP_ROWS = 256
+"""The inversion works in floats, 50 bytes a pixel, so it takes a large scan a strip at a time."""
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
+
+
+def _histograms(image: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each of the 256 values occurs in each of the three channels: (3, 256)."""
+    return np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in range(3)])
 
 
 def _inversion_table(counts: NDArray[np.int64], gamma: float) -> NDArray[np.uint8]:
