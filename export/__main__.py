@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from film.errors import SafelightError
 from film.specs import CLASSIFIERS
@@ -49,7 +49,7 @@ def main(models: tuple[str, ...], weights: Path, repository: Path, samples: Path
     Exit code 1 if one could not be exported or was refused.
     """
     console, complaints = Console(), Console(stderr=True)
-    table = Table("model", "file", "MB", "largest difference", title="Published")
+    table = Table("model", Column("file", overflow="fold"), "MB", "largest difference", title="Published")
     failed = False
     for name in models or NAMES:
         try:

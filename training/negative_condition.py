@@ -131,6 +131,7 @@ def save(network: NegativeCondition, path: Path) -> None:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{name} has values that half precision cannot hold; {path} was not written.")
     save_file(halves, path)
+    path.chmod(0o644)  # safetensors keeps its files to their owner
 
 
 def load(path: Path) -> NegativeCondition:
