@@ -193,7 +193,7 @@ def command(
     """Train negative_condition: is this colour negative readable, and what is wrong with it?"""
     recipe = Recipe(seed, pictures, quarter_epochs, epochs, minutes=minutes)
     if tiny:
-        recipe = Recipe(seed, negatives=32, quarter_epochs=1, epochs=1, batch=8)
+        recipe = Recipe(seed, negatives=16, quarter_epochs=1, epochs=1)
     try:
         _run(data or default_data(), out, weights, real, recipe)
     except SafelightError as error:
@@ -227,7 +227,7 @@ def _run(folder: Path, out: Path, weights: Path, real: Path, recipe: Recipe) -> 
 def _simulate_all(folder: Path, recipe: Recipe) -> tuple[Negatives, Negatives, Negatives]:
     """Negatives to train on, to choose an epoch and a temperature by, and to judge by: from different pictures."""
     parts = split_pictures(folder, recipe.seed)
-    few = max(16, recipe.negatives // 12)
+    few = max(8, recipe.negatives // 12)
     sets = []
     for number, (paths, count) in enumerate(zip(parts, (recipe.negatives, few, few), strict=True)):
         watch = partial(
