@@ -5,6 +5,7 @@ edit, film, scan and JPEG; a real film photograph gives several through the chai
 from one photograph stays on that photograph's side of the split.
 """
 
+import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -94,7 +95,8 @@ def prepare(
     missing = np.flatnonzero(done == 0)
     jobs = [(rows.path[i], rows.kind[i], int(rows.variant[i]), seed, size) for i in missing]
     if jobs:
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        # Fresh processes: a fork of one whose torch threads have run would wait for them for ever.
+        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
             results = track(pool.map(_pixels, jobs, chunksize=4), "Making pictures", total=len(jobs))
             for number, result in zip(missing, results, strict=True):
                 pixels[number], done[number] = result, 1
