@@ -38,7 +38,6 @@ def test_uploads_get_a_verdict_each_and_a_bad_one_its_reason(monkeypatch: pytest
 
 
 def test_without_a_server_the_page_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.client.TIMEOUT", 1.0)
     shown = page(monkeypatch, "localhost:9")
     assert not shown.exception
     shown.file_uploader[0].set_value([("good.jpg", picture(), "image/jpeg")])

@@ -29,7 +29,7 @@ def locust(user: str, host: str, pictures: Path, report: Path) -> dict[str, str]
 @pytest.mark.e2e
 @pytest.mark.parametrize("user", ["GrpcUser", "HttpUser"])
 def test_good_pictures_succeed(user: str, server: object, tmp_path: Path) -> None:
-    host = server.grpc_url if user == "GrpcUser" else server.http_url  # type: ignore[attr-defined]
+    host = server.grpc_url if user == "GrpcUser" else f"http://{server.http_url}"  # type: ignore[attr-defined]
     row = locust(user, host, ROOT / "samples", tmp_path / "report")
     assert int(row["Request Count"]) > 0
     assert int(row["Failure Count"]) == 0
