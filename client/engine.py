@@ -1,5 +1,6 @@
 """The client's logic, once for both worlds: batches, requests, retries, answers in order."""
 
+import math
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,8 +34,8 @@ class Pace:
             raise ValueError(f"batch_size is {self.batch_size}; it must be 1 to {MAX_BATCH}")
         if self.concurrency < 1:
             raise ValueError(f"concurrency is {self.concurrency}; it must be 1 or more")
-        if not self.timeout > 0:
-            raise ValueError(f"timeout is {self.timeout}; it must be more than 0 seconds")
+        if not 0 < self.timeout < math.inf:
+            raise ValueError(f"timeout is {self.timeout}; it must be a number of seconds, more than 0")
 
 
 class Engine:

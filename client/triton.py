@@ -42,6 +42,8 @@ _KINDS: dict[str, type[ClientError]] = {
 """gRPC and HTTP statuses; any other is the server's own failure."""
 _TOO_MANY = "batch-size must be <="
 """How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
+_RESTARTING = "is not healthy"
+"""How it says, as an internal error, that a model's process died and is being started again."""
 
 
 async def settled(value: Awaitable[T] | T) -> T:
@@ -82,7 +84,7 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
     kind = _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:
         return timed_out(address, timeout)
-    if kind is ServerUnavailable:
+    if kind is ServerUnavailable or _RESTARTING in text:
         return unavailable(address, text)
     verb = "failed" if kind is ServerFailed else "refused the request"
     return kind(f"{address} {verb}: {text}" + (f" [{status}]" if kind is ServerFailed and status else ""))

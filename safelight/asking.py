@@ -1,5 +1,6 @@
 """What the commands that ask a server have in common: its address, their exit codes, the progress of long work."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ class ServerTrouble(click.ClickException):
     exit_code = 3
 
 
+def _finite(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if not math.isfinite(seconds):  # click's range lets both nan and inf through
+        raise click.BadParameter("it must be a number of seconds, more than 0")
+    return seconds
+
+
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --url and --timeout."""
     url = click.option(
@@ -35,6 +42,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.FloatRange(0, min_open=True),
         default=CLIENT_TIMEOUT,
         show_default=True,
+        callback=_finite,
         help="Seconds for one request, its retries included.",
     )
     return url(timeout(command))

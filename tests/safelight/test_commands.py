@@ -217,3 +217,10 @@ def test_help_explains_the_command_and_how_it_ends(command: list[str]) -> None:
 
 def test_an_unknown_command_is_a_usage_error() -> None:
     assert run("develop").exit_code == 2
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1"])
+def test_a_timeout_that_is_no_time_is_a_usage_error(seconds: str, roll: Path) -> None:
+    answer = CliRunner().invoke(main, ["classify", "--timeout", seconds, str(roll)])
+    assert answer.exit_code == 2
+    assert "--timeout" in answer.output
