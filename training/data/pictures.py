@@ -1,22 +1,31 @@
-"""Folders of real pictures as a table, and its split into a training and a test side.
+"""Real pictures as a table, and its split into a training and a test side.
 
-``DATA/film/*`` and ``DATA/digital/*``: a folder a class. A picture's *source* is its file name up to the last
-underscore (``oakes_00493955a3.jpg`` comes from ``oakes``); one photographer and one scanner repeat within a source,
-so a source is never on both sides. Where one source holds most of a class, splitting by it would split nothing: there
-the group is the device that ``manifest.csv`` (columns ``file`` and ``device``, beside DATA or in it) names, or else
-the picture.
+DATA is a folder with a folder a class (``DATA/film/*``, ``DATA/digital/*``; ``DATA/readable/*``, ``DATA/damaged/*``),
+or a table of labels (``labels.csv`` in it, or the table itself; see ``training.data.labels``). Several may be mixed.
+
+A picture's *source* is its photographer or roll: one photographer and one scanner repeat within it, so a source is
+never on both sides. It is the column ``source`` of the table of labels, else of a ``manifest.csv`` in DATA or beside it
+(columns ``file``, ``source``, ``device``), else the file name up to its last underscore (``oakes_00493955a3.jpg`` comes
+from ``oakes``).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from film.specs import PICTURE_SUFFIXES
+from film.specs import DEFECTS, NEGATIVE_CONDITION, PICTURE_SUFFIXES
+from training.data.labels import LabelsError, read_labels
+from training.data.split import group, split
 
-TEST_SHARE = 0.2
-MOST = 0.5
-"""A source with more than this share of a class is taken apart."""
+LABELS_FILE = "labels.csv"
+MANIFEST_FILE = "manifest.csv"
+PROJECT = Path(__file__).parents[2]
+SAMPLES_TABLE = PROJECT / "samples" / "samples.csv"
+"""Its column ``source`` names the photographs behind the samples that ship with the project."""
+Data = Path | Sequence[Path]
+"""One DATA, or several."""
 
 
 def source_of(path: Path) -> str:
@@ -31,59 +40,86 @@ def list_pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
 
 
-def _devices(data: Path) -> dict[str, str]:
-    """Device by full path of the picture, from a manifest in ``data`` or beside it; empty without one."""
-    for place in (data, data.parent):
-        manifest = place / "manifest.csv"
-        if manifest.is_file():
-            table = pd.read_csv(manifest).dropna(subset=["device"])
-            return {
-                str((place / file).resolve()): str(device)
-                for file, device in zip(table.file, table.device, strict=True)
-            }
-    return {}
+def read(data: Data, labels: tuple[str, ...]) -> pd.DataFrame:
+    """One row a picture of ``data`` with one of ``labels``: ``path``, ``label``, ``source``, ``device``, ``split``.
 
-
-def index(data: Path, labels: tuple[str, ...], seed: int = 0) -> pd.DataFrame:
-    """One row a picture of ``data/<label>/``: ``path``, ``label``, ``group`` and ``split`` ("train" or "test").
-
-    Whole groups go to the test side, in an order drawn from ``seed``, until it has a fifth of the class.
-    Raises FileNotFoundError where no label has a picture.
+    ``device`` and ``split`` are "" where nothing says them. With a label of ``negative_condition`` there are six more
+    columns, the defects: 1.0, 0.0, or nan where nobody said. The table is empty where there are no pictures.
+    Raises LabelsError where a table of labels cannot be used, and for a picture that is in two of ``data``.
     """
-    devices = _devices(data)
-    rows = []
-    for label in labels:
-        paths = list_pictures(data / label)
-        sources = [source_of(path) for path in paths]
-        for path, source in zip(paths, sources, strict=True):
-            dominant = sources.count(source) > MOST * len(paths)
-            group = devices.get(str(path.resolve()), path.stem) if dominant else source
-            rows.append({"path": path, "label": label, "group": f"{label}/{group}"})
-    if not rows:
-        wanted = " or ".join(str(data / label) for label in labels)
-        raise FileNotFoundError(f"There are no pictures in {wanted}: make a folder for each label and fill it.")
-    table = pd.DataFrame(rows)
-    table["split"] = "train"
-    for label, part in table.groupby("label", sort=False):
-        table.loc[part.index, "split"] = _split(part.group, np.random.default_rng([seed, labels.index(str(label))]))
+    rows: list[dict[str, Any]] = []
+    for place in _places(data):
+        known = _manifest(place if place.is_dir() else place.parent)
+        for row in _rows(place, labels):
+            source, device = known.get(row["path"].resolve(), ("", ""))
+            row["source"] = row["source"] or source or source_of(row["path"])
+            rows.append(row | {"device": device})
+    columns = ["path", "label", "source", "device", "split"]
+    if set(labels) & set(NEGATIVE_CONDITION.labels):
+        columns += DEFECTS
+    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(DEFECTS, float) if len(columns) > 5 else {})
+    if (twice := table.path.map(Path.resolve).duplicated()).any():
+        raise LabelsError(f"{table.path[twice].iloc[0]} is in the data twice: name each folder or table once.")
     return table
 
 
-def _split(groups: pd.Series, rng: np.random.Generator) -> pd.Series:
-    """ "train" or "test" for each picture of one class, from its group."""
-    sizes = groups.value_counts().sort_index()
-    test: list[str] = []
-    room = TEST_SHARE * len(groups)
-    for name in rng.permutation(sizes.index.to_numpy()):
-        # A group that overshoots the share by more than what is missing without it would make the test side too big.
-        if sizes[name] <= 2 * room:
-            test.append(name)
-            room -= sizes[name]
-    return groups.isin(test).map({True: "test", False: "train"})
+def _rows(data: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    """path, label, source and split, as the table of labels or the folders say it."""
+    file = data if data.suffix.lower() == ".csv" else data / LABELS_FILE
+    if file.is_file():
+        return read_labels(file, labels)
+    return [
+        {"path": path, "label": label, "source": "", "split": ""}
+        for label in labels
+        for path in list_pictures(data / label)
+    ]
+
+
+def _manifest(folder: Path) -> dict[Path, tuple[str, str]]:
+    """Source and device by full path of the picture, from a manifest in ``folder`` or beside it; empty without one."""
+    for place in (folder, folder.parent):
+        file = place / MANIFEST_FILE
+        if not file.is_file():
+            continue
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        if "file" not in table:
+            raise LabelsError(f"{file} has no column file: its first line must name the columns.")
+        table = table.reindex(columns=["file", "source", "device"], fill_value="")
+        return {
+            (place / name).resolve(): (source.strip(), device.strip())
+            for name, source, device in table.itertuples(index=False)
+        }
+    return {}
+
+
+def index(data: Data, labels: tuple[str, ...], seed: int = 0) -> pd.DataFrame:
+    """The pictures of ``data`` (see ``read``), with ``group`` and a drawn ``split`` ("train" or "test").
+
+    Whole groups are on one side, a fifth of each class on the test side, in an order that ``seed`` decides (see
+    ``training.data.split``); a photograph behind a shipped sample is on the test side with its group, so that what a
+    network says of the samples is never learnt by heart. Raises FileNotFoundError where no label has a picture.
+    """
+    table = read(data, labels)
+    if table.empty:
+        wanted = " or ".join(str(place / label) for place in _places(data) for label in labels)
+        raise FileNotFoundError(f"There are no pictures in {wanted}: make a folder for each label and fill it.")
+    table["group"] = group(table)
+    behind_samples = table.path.map(lambda path: path.name).isin(_behind_samples())
+    table.loc[behind_samples & (table.split == ""), "split"] = "test"
+    table["split"] = split(table, seed)
+    return table
+
+
+def _behind_samples() -> list[str]:
+    """File names of the photographs that samples were made from; none in an installation without samples."""
+    return pd.read_csv(SAMPLES_TABLE).source.tolist() if SAMPLES_TABLE.is_file() else []
+
+
+def _places(data: Data) -> Sequence[Path]:
+    return [data] if isinstance(data, Path) else data
 
 
 def default_data() -> Path:
     """Pictures to train on when none are named: the data folder beside the project, or the few samples in it."""
-    project = Path(__file__).parents[2]
-    licensed = project.parent / "shared" / "data" / "licensed"
-    return licensed if licensed.is_dir() else project / "samples"
+    licensed = PROJECT.parent / "shared" / "data" / "licensed"
+    return licensed if licensed.is_dir() else PROJECT / "samples"
