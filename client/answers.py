@@ -12,14 +12,18 @@ from film.specs import DEFECT_THRESHOLD
 
 @dataclass(frozen=True)
 class Verdict:
-    """One label chosen by a model. ``probability`` is that of ``label``; ``scores`` has every label's, 0..1."""
+    """One label chosen by a model. ``probability`` is that of ``label``; ``scores`` has every label's, 0..1.
+
+    ``unsure`` says that the label is little more than a guess (``film.specs.ModelSpec.unsure``).
+    """
 
     label: str
     probability: float
     scores: Mapping[str, float]
+    unsure: bool = False
 
     def __str__(self) -> str:
-        return f"{self.label} {self.probability:.0%}"
+        return f"{self.label} {self.probability:.0%}{' ?' if self.unsure else ''}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,11 +77,12 @@ def _check_usable(model: str, name: str, value: NDArray[Any]) -> None:
 
 
 def verdict(spec: ModelSpec, scores: NDArray[np.float32]) -> Verdict:
-    """Choose a label: the positive one from its threshold on, else the likeliest of the others."""
+    """Choose a label: the positive one from its threshold on, else the likeliest of the others. Unsure in between."""
     named = dict(zip(spec.labels, map(float, scores), strict=True))
     others = [label for label in spec.labels if label != spec.positive]
     label = spec.positive if named[spec.positive] >= spec.threshold else max(others, key=named.__getitem__)
-    return Verdict(label, named[label], named)
+    low, high = spec.unsure
+    return Verdict(label, named[label], named, unsure=low < named[spec.positive] < high)
 
 
 def prediction(picture: Picture, answers: Mapping[str, Answer]) -> Prediction:

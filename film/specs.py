@@ -34,11 +34,26 @@ POSITIVE = TensorSpec("POSITIVE", "BYTES", (1,))
 
 
 @dataclass(frozen=True)
+class Use:
+    """Another reading of the same probabilities: the positive label from ``threshold`` on.
+
+    With calibrated probabilities a threshold of t is the cheapest where calling the other label positive costs
+    t/(1 - t) times what the opposite mistake costs (Elkan, 2001). ``purpose`` says that in words.
+    """
+
+    name: str
+    threshold: float
+    purpose: str
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """A classifier: what goes in, what comes out, and how its answer is read.
 
     ``size`` is the side of the square, in pixels, that the network sees; ``outputs[0]`` is always ``SCORES``,
-    one probability a label; ``positive`` names the label that ``threshold`` is a threshold of.
+    one probability a label; ``positive`` names the label that ``threshold`` is a threshold of. Between the two numbers
+    of ``unsure`` the answer is a guess: with calibrated probabilities, four in ten there are wrong or more. ``uses``
+    are thresholds for other purposes than sorting both labels alike.
     """
 
     name: str
@@ -47,6 +62,8 @@ class ModelSpec:
     positive: str
     threshold: float
     outputs: tuple[TensorSpec, ...]
+    unsure: tuple[float, float] = (0.4, 0.6)
+    uses: tuple[Use, ...] = ()
 
     @property
     def preprocess_model(self) -> str:
@@ -76,6 +93,10 @@ FILM_ORIGIN = ModelSpec(
     positive="film",
     threshold=0.5,
     outputs=(TensorSpec("SCORES", "FP32", (2,), ("digital", "film")),),
+    uses=(
+        Use("archive", 0.2, "find the film: missing one costs as much as four digital pictures taken for film"),
+        Use("collection", 0.8, "only film: one digital picture among it costs as much as four that are missed"),
+    ),
 )
 """Was this photograph taken on film or with a digital camera?"""
 
@@ -89,6 +110,10 @@ NEGATIVE_CONDITION = ModelSpec(
         TensorSpec("SCORES", "FP32", (2,), ("damaged", "readable")),
         TensorSpec("DEFECTS", "FP32", (len(DEFECTS),), DEFECTS),
         TensorSpec("DEFECT_MAP", "FP32", (len(DEFECTS), 8, 8)),
+    ),
+    uses=(
+        Use("archive", 0.8, "find the damage: missing a damaged negative costs as much as four false alarms"),
+        Use("scanning", 0.2, "scan what can be read: leaving a readable one out costs as much as four wasted scans"),
     ),
 )
 """Is this colour negative readable, and what is wrong with it? 8x8 is what 32-fold striding leaves of 244x244."""

@@ -18,6 +18,10 @@ Examples:
   safelight classify archive/ --json > verdicts.jsonl
 
 \b
+A question mark after a verdict (in JSON: "unsure": true) means that it is
+little more than a guess.
+
+\b
 Exit codes: 0 all pictures were judged, 1 some had errors, 2 the command was not
 understood, 3 no server answers or it does not answer as it should.
 """

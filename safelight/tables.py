@@ -23,7 +23,10 @@ def console() -> "Console":
 
 
 def print_predictions(predictions: Iterable["Prediction"]) -> None:
-    """One row a picture: its name in full, both verdicts with their probability, and the defects or the error."""
+    """One row a picture: its name in full, both verdicts with their probability, and the defects or the error.
+
+    A verdict that is unsure has a question mark, and no colour.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -44,7 +47,9 @@ def print_predictions(predictions: Iterable["Prediction"]) -> None:
 def _cell(verdict: "Verdict | None") -> "str | Text":
     from rich.text import Text
 
-    return "-" if verdict is None else Text(str(verdict), _STYLES.get(verdict.label, ""))
+    if verdict is None:
+        return "-"
+    return Text(str(verdict), "dim" if verdict.unsure else _STYLES.get(verdict.label, ""))
 
 
 def _defects(prediction: "Prediction") -> str:

@@ -79,6 +79,19 @@ def test_a_verdict_is_the_positive_label_from_the_threshold_on(spec: ModelSpec, 
     assert list(chosen.scores) == list(spec.labels)
 
 
+@pytest.mark.parametrize("spec", CLASSIFIERS, ids=CLASSIFIER_NAMES)
+@pytest.mark.parametrize(
+    ("score", "unsure"), [(0.0, False), (0.39, False), (0.41, True), (0.5, True), (0.59, True), (0.61, False)]
+)
+def test_a_verdict_near_the_threshold_is_unsure_whichever_label_it_is(
+    spec: ModelSpec, score: float, unsure: bool
+) -> None:
+    scores = np.full(2, 1 - score, dtype=np.float32)
+    scores[spec.positive_index] = score
+    assert verdict(spec, scores).unsure is unsure
+    assert str(verdict(spec, scores)).endswith("% ?" if unsure else "%")
+
+
 def test_defects_carry_their_names_and_places() -> None:
     (seen,) = Client(transport=FakeTransport()).classify([b"negative"], [NEGATIVE_CONDITION.name])
 
@@ -96,6 +109,7 @@ def test_every_prediction_becomes_strict_json() -> None:
     good, bad = (json.loads(json.dumps(one.to_dict(maps=True), allow_nan=False)) for one in seen)
 
     assert good["origin"]["label"] in ("digital", "film")
+    assert good["origin"]["unsure"] is seen[0].origin.unsure
     assert np.shape(good["defect_map"]) == (6, 8, 8)
     assert good["error"] is None
     assert bad == {

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 import client.client
-from client import FakeTransport, RequestRejected, ServerUnavailable
+from client import FakeTransport, Request, RequestRejected, Response, ServerUnavailable
 from client.transport import Address
 from film.specs import FILM_ORIGIN
 from safelight.cli import main
@@ -59,6 +60,22 @@ def test_classify_searches_folders_and_writes_json_lines_in_order(server: FakeTr
     assert result.exit_code == 0
     assert [line["source"] for line in lines(result)] == ["roll/a.TIF", "roll/b.jpg", "roll/second/a.png"]
     assert all(line["origin"] and line["condition"] for line in lines(result))
+
+
+@pytest.mark.parametrize(("film", "shown"), [(0.55, "film 55% ?"), (0.95, "film 95%")])
+def test_classify_marks_what_is_little_more_than_a_guess(
+    film: float, shown: str, monkeypatch: pytest.MonkeyPatch, roll: Path
+) -> None:
+    def answer(request: Request) -> Response:
+        return {**fake.made_up(request), "SCORES": np.array([[1 - film, film]], np.float32)}
+
+    fake = FakeTransport(answer=answer)
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
+    arguments = ("classify", "--models", "film_origin", "roll/b.jpg")
+
+    assert run(*arguments).stdout.splitlines()[1].split(maxsplit=1)[1].startswith(f"{shown}  ")
+    (line,) = lines(run(*arguments, "--json"))
+    assert line["origin"]["unsure"] is shown.endswith("?")
 
 
 def test_classify_can_ask_one_model_and_give_maps(server: FakeTransport, roll: Path) -> None:
