@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 DATA ?=
+NEGATIVES ?=
 OUT ?= out
 
 .PHONY: help run serve test check format train evaluate export samples load app clean
@@ -37,8 +38,8 @@ train: .venv/dev.done ## Train both networks; DATA=folder has film/ and digital/
 	$(BIN)/python -m training film_origin $(if $(DATA),--data $(DATA)) $(ARGS)
 	$(BIN)/python -m training negative_condition $(if $(DATA),--data $(DATA)) $(ARGS)
 
-evaluate: .venv/dev.done ## Measure the trained networks on real pictures they never saw; DATA=folder
-	$(BIN)/python -m training evaluate $(if $(DATA),--data $(DATA)) $(ARGS)
+evaluate: .venv/dev.done ## Report on both networks with real pictures they never saw; DATA=folder NEGATIVES=folder
+	$(BIN)/python -m training evaluate $(DATA:%=--data %) $(NEGATIVES:%=--negatives %) --out $(OUT)/evaluation $(ARGS)
 
 export: .venv/dev.done ## Turn trained weights into what Triton serves; refuses what fails parity
 	$(BIN)/python -m export $(ARGS)

@@ -1,154 +1,135 @@
 """Judge both networks on real pictures: ``python -m training evaluate``.
 
-``--data`` holds ``film/`` and ``digital/``, ``--negatives`` holds ``readable/`` and ``damaged/``. They are only looked
-at, and none of them may have been trained on. Writes evaluation.md, evaluation.json and evaluation.png.
+The pictures are only looked at, and none of them may have been trained on.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
-from rich.progress import track
 
-from film.errors import ImageError
-from film.ops.fast import decode_crop_resize
-from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
-from training.data.pictures import list_pictures, source_of
-from training.metrics import Measure, Scores, confusion, measure
-from training.plots import plot_judgements
+from film.errors import SafelightError
+from film.specs import CLASSIFIERS, FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
+from training.data.labels import UNLABELLED
+from training.data.option import data_option
+from training.data.pictures import read
+from training.evaluation.cards import card
+from training.evaluation.confounds import CONFOUNDS
+from training.evaluation.document import html, markdown
+from training.evaluation.evaluation import Evaluation, read_record
+from training.evaluation.judging import LOADERS, judge
+from training.evaluation.report import TITLE, report
 from training.record import WEIGHTS
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-Judge = Callable[[NDArray[np.uint8]], float]
-"""From pixels uint8 (size, size, 3) to the probability of the positive label."""
+DEFAULTS = {FILM_ORIGIN.name: SHARED / "validation", NEGATIVE_CONDITION.name: SHARED / "negatives"}
+EPILOG = """\b
+Examples:
+  python -m training evaluate
+  python -m training evaluate --data photographs --data more.csv --negatives negatives
+  python -m training evaluate --models film_origin --weights runs/mine --out out/mine --quick"""
+COMMANDS = """python -m training {name} --data ../shared/data/licensed    # trains; writes the weights and their record
+python -m training evaluate --cards docs/models    # measures; writes this card
+python -m export {name}    # publishes it to the server, if the parity gate lets it"""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What a network said of the pictures of a folder with one subfolder a label."""
+def evaluate(spec: ModelSpec, data: tuple[Path, ...], weights: Path, *, quick: bool) -> Evaluation | None:
+    """All that is to be known about ``spec``'s network in the folder ``weights``; None, with a word why, if nothing.
 
-    spec: ModelSpec
-    paths: list[Path]
-    scores: Scores
-    """Probability of the positive label, (n,)."""
-    targets: NDArray[np.bool_]
-    unreadable: list[str]
-    """Files that could not be used, and why."""
-
-    @property
-    def measures(self) -> dict[str, Measure]:
-        """Accuracy and the like (see ``training.metrics``)."""
-        return measure(self.scores, self.targets, [source_of(path) for path in self.paths], self.spec.threshold)
-
-    def record(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
-        worst = np.argsort(-np.abs(self.scores - self.targets))[:20]
-        return {
-            "pictures": len(self.paths),
-            "measures": {name: asdict(value) for name, value in self.measures.items()},
-            "confusion": confusion(self.scores, self.targets, self.spec.threshold),
-            "unreadable": self.unreadable,
-            "most_wrong": {f"{self.paths[i].parent.name}/{self.paths[i].name}": float(self.scores[i]) for i in worst},
-        }
-
-
-def judge(spec: ModelSpec, folder: Path, network: Judge) -> Judgement | None:
-    """What ``network`` says of ``folder/<label>/*``; None where there are no pictures."""
-    files = [(path, label == spec.positive) for label in spec.labels for path in list_pictures(folder / label)]
-    paths, scores, targets, unreadable = [], [], [], []
-    for path, target in track(files, f"Judging {spec.name}", disable=not files):
-        try:
-            pixels = decode_crop_resize(path.read_bytes(), spec.size)
-        except ImageError as error:
-            unreadable.append(f"{path.name}: {error}")
-            continue
-        paths.append(path)
-        scores.append(network(pixels))
-        targets.append(target)
-    if not paths:
+    ``quick`` leaves out the confounds, which ask about every picture again.
+    """
+    file = weights / f"{spec.name}.safetensors"
+    if not file.is_file():
+        click.echo(f"{spec.name} is left out: {file} does not exist. Train it first: make train.", err=True)
         return None
-    return Judgement(spec, paths, np.array(scores, np.float64), np.array(targets, np.bool_), unreadable)
+    table = read(data, (*spec.labels, *((UNLABELLED,) if spec is NEGATIVE_CONDITION else ())))
+    if not table.label.isin(spec.labels).any():
+        places = " or ".join(f"{place}/{{{','.join(spec.labels)}}}" for place in data)
+        click.echo(f"{spec.name} is left out: there are no pictures in {places}.", err=True)
+        return None
+    network = LOADERS[spec.name](file)
+    judged = judge(spec, table, network)
+    if judged.labelled.empty:
+        click.echo(f"{spec.name} is left out: none of its {len(table)} pictures can be read.", err=True)
+        return None
+    confounds = {} if quick or spec is not FILM_ORIGIN else CONFOUNDS
+    labelled = table[table.label.isin(spec.labels)]
+    alike = {name: judge(spec, labelled, network, prepare, f" {name}") for name, prepare in confounds.items()}
+    return Evaluation(judged, read_record(file), alike)
 
 
-def load_film_origin(weights: Path) -> Judge:
-    """``film_origin`` from ``weights``, in Keras."""
-    from training import film_origin
+@click.command(epilog=EPILOG)
+@data_option("film/ and digital/", "../shared/data/validation")
+@data_option("readable/ and damaged/ (and other/)", "../shared/data/negatives", "--negatives")
+@click.option(
+    "--models",
+    type=click.Choice([spec.name for spec in CLASSIFIERS]),
+    multiple=True,
+    help="Which to judge; may be given more than once. [default: both]",
+)
+@click.option(
+    "--weights",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=WEIGHTS,
+    show_default="training/weights",
+    help="Folder of MODEL.safetensors, and MODEL.json beside it.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out/evaluation"),
+    show_default=True,
+    help="Folder for report.html, evaluation.md, evaluation.json and cards/.",
+)
+@click.option(
+    "--cards",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the model cards, instead of OUT/cards.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Leave out the checks that ask film_origin about every picture three times."
+)
+def command(
+    data: tuple[Path, ...],
+    negatives: tuple[Path, ...],
+    models: tuple[str, ...],
+    weights: Path,
+    out: Path,
+    cards: Path | None,
+    quick: bool,
+) -> None:
+    """Judge both networks on real pictures that they never saw.
 
-    network = film_origin.load(weights)
-    return lambda pixels: float(network.predict_on_batch(pixels[None].astype(np.float32) / 255.0)[0, 0])
-
-
-def load_negative_condition(weights: Path) -> Judge:
-    """``negative_condition`` from ``weights``, in torch."""
-    import torch
-
-    from training import negative_condition
-
-    network = negative_condition.load(weights)
-
-    def readable(pixels: NDArray[np.uint8]) -> float:
-        with torch.inference_mode():
-            image = torch.from_numpy(pixels.astype(np.float32) / 255.0).permute(2, 0, 1)[None]
-            return float(network(image).condition.softmax(1)[0, NEGATIVE_CONDITION.positive_index])
-
-    return readable
-
-
-def markdown(judgements: list[Judgement]) -> str:
-    """A table of all measures and the confusion of each network."""
-    lines = [
-        "| % (95 % interval) | pictures | accuracy | recall | recall | balanced accuracy | ROC AUC |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for judgement in judgements:
-        spec, numbers = judgement.spec, judgement.measures
-        negative = next(label for label in spec.labels if label != spec.positive)
-        recalls = f"{spec.positive} {numbers['recall_positive']} | {negative} {numbers['recall_negative']}"
-        lines.append(
-            f"| {spec.name} | {len(judgement.paths)} | {numbers['accuracy']} | {recalls} | "
-            f"{numbers['balanced_accuracy']} | {numbers['auc']} |"
-        )
-    for judgement in judgements:
-        spec = judgement.spec
-        negative = next(label for label in spec.labels if label != spec.positive)
-        (tn, fp), (fn, tp) = confusion(judgement.scores, judgement.targets, spec.threshold)
-        lines += ["", f"| {spec.name}: truth \\ answer | {negative} | {spec.positive} |", "|---|---|---|"]
-        lines += [f"| {negative} | {tn} | {fp} |", f"| {spec.positive} | {fn} | {tp} |"]
-        lines += ["", *(f"- not read: {reason}" for reason in judgement.unreadable)]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-@click.command(epilog="Example: python -m training evaluate --data photographs --negatives negatives")
-@click.option("--data", type=click.Path(path_type=Path), default=SHARED / "validation", help="film/ and digital/.")
-@click.option("--negatives", type=click.Path(path_type=Path), default=SHARED / "negatives", help="readable/, damaged/.")
-@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Folder of *.safetensors.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("out/evaluation"), show_default=True)
-def command(data: Path, negatives: Path, weights: Path, out: Path) -> None:
-    """Judge both networks on real pictures they never saw: accuracy, recalls, ROC AUC, with intervals."""
-    judgements = []
-    for spec, folder, load in (
-        (FILM_ORIGIN, data, load_film_origin),
-        (NEGATIVE_CONDITION, negatives, load_negative_condition),
-    ):
-        file = weights / f"{spec.name}.safetensors"
-        if not file.is_file():
-            click.echo(f"{spec.name} is left out: {file} does not exist. Train it first: make train.", err=True)
-        elif not any(list_pictures(folder / label) for label in spec.labels):
-            click.echo(f"{spec.name} is left out: no pictures in {folder}/{{{','.join(spec.labels)}}}.", err=True)
-        elif judgement := judge(spec, folder, load(file)):
-            judgements.append(judgement)
-    if not judgements:
+    Writes a report with tables, plots and a contact sheet of what went wrong, and a model card for each network. The
+    report shows the pictures, so publish it only if you may publish them; the cards have numbers only.
+    """
+    given = {FILM_ORIGIN.name: data, NEGATIVE_CONDITION.name: negatives}
+    found = []
+    for spec in CLASSIFIERS:
+        if not models or spec.name in models:
+            try:
+                one = evaluate(spec, given[spec.name] or (DEFAULTS[spec.name],), weights, quick=quick)
+            except SafelightError as error:
+                raise click.ClickException(str(error)) from error
+            found += [one] if one else []
+    if not found:
         raise click.ClickException("There was nothing to judge. Name folders with --data and --negatives.")
+    click.echo(write(found, weights, out, cards or out / "cards"))
+    click.echo(f"With plots and pictures: {out / 'report.html'}. Model cards: {cards or out / 'cards'}")
+
+
+def write(found: list[Evaluation], weights: Path, out: Path, cards: Path) -> str:
+    """Write the report to ``out`` and a card for each network to ``cards``; returns the report's Markdown."""
     out.mkdir(parents=True, exist_ok=True)
-    text = markdown(judgements)
+    cards.mkdir(parents=True, exist_ok=True)
+    sections = report(found)
+    text = markdown(TITLE, sections)
     (out / "evaluation.md").write_text(text, encoding="utf-8")
-    record = {judgement.spec.name: judgement.record() for judgement in judgements}
+    (out / "report.html").write_text(html(TITLE, sections), encoding="utf-8")
+    record = {one.spec.name: one.to_dict() for one in found}
     (out / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    plot_judgements(judgements, out / "evaluation.png")
-    click.echo(text)
-    click.echo(f"Also in {out}: evaluation.json, evaluation.png")
+    for one in found:
+        name = one.spec.name
+        parts = card(one, weights / f"{name}.safetensors", COMMANDS.format(name=name))
+        (cards / f"{name}.md").write_text(markdown(name, parts), encoding="utf-8")
+    return text

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 
-def data_option(labels: str, default: str) -> Callable[[Any], Any]:
-    """``--data``, once or more, as a tuple of paths called ``data``; ``labels`` and ``default`` are for the help."""
+def data_option(holds: str, default: str, name: str = "--data") -> Callable[[Any], Any]:
+    """Option ``name``, once or more, as a tuple of paths; ``holds`` and ``default`` are for its help."""
     return click.option(
-        "--data",
+        name,
         type=click.Path(exists=True, path_type=Path),
         multiple=True,
-        help=f"Folder with {labels}, or a table of labels; may be given more than once. [default: {default}]",
+        help=f"Folder with {holds}, or a table of labels; may be given more than once. [default: {default}]",
     )
