@@ -81,7 +81,7 @@ def _how(found: Evaluation) -> str:
 def _recipe(found: Evaluation) -> list[Block]:
     recipe = found.record.get("recipe", {})
     commit = str(found.record.get("commit", "not known"))
-    rows = [[name, f"{value:g}"] for name, value in facts_of(recipe).items()] if isinstance(recipe, Mapping) else []
+    rows = [[*fact] for fact in facts_of(recipe).items()] if isinstance(recipe, Mapping) else []
     return [Text(f"Recipe of commit {commit[:12]}:"), Table(["setting", "value"], rows)] if rows else []
 
 
@@ -101,5 +101,5 @@ def _real_negatives(found: Evaluation) -> list[Section]:
 
 
 def _own_numbers(found: Evaluation) -> list[Block]:
-    rows = [[name, f"{value:.4g}"] for name, value in facts_of(found.measured).items()]
+    rows = [[*fact] for fact in facts_of(found.measured).items()]
     return [Table(["number", "value"], rows)] if rows else [Text("There is no record beside the weights.")]

@@ -117,24 +117,26 @@ def histories(measured: Mapping[str, Any], name: str = "") -> dict[str, dict[str
         if isinstance(value, Sequence) and value and all(isinstance(row, Mapping) for row in value):
             value = {column: [row.get(column) for row in value] for column in value[0]}
         if isinstance(value, Mapping):
-            curves = {str(curve): points for curve, points in value.items() if _is_curve(points)}
+            curves = {str(curve): points for curve, points in value.items() if _are_numbers(points)}
             found |= {where: curves} if curves else {}
     return found
 
 
-def _is_curve(points: object) -> bool:
+def _are_numbers(points: object) -> bool:
     return isinstance(points, list) and bool(points) and all(type(point) in (int, float) for point in points)
 
 
-def facts_of(measured: Mapping[str, Any], name: str = "") -> dict[str, float]:
-    """Every single number in a record by where it stands, without curves and lists."""
-    found: dict[str, float] = {}
-    for key, value in measured.items():
-        where = f"{name}, {key}" if name else str(key)
+def facts_of(part: Mapping[str, Any], name: str = "") -> dict[str, str]:
+    """Every number, pair of numbers and word in a record, written out, by where it stands; curves are left out."""
+    found: dict[str, str] = {}
+    for key, value in part.items():
+        where = (f"{name}, {key}" if name else str(key)).replace("_", " ")
         if isinstance(value, Mapping) and not key.startswith(HISTORY):
             found |= facts_of(value, where)
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        else:
-            found[where.replace("_", " ")] = float(value)
+        elif isinstance(value, str | bool):
+            found[where] = str(value)
+        elif isinstance(value, int | float):
+            found[where] = f"{value:d}" if isinstance(value, int) else f"{value:.4g}"
+        elif _are_numbers(value) and len(value) == 2:
+            found[where] = f"{value[0]:.4g} to {value[1]:.4g}"
     return found

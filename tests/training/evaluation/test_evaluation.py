@@ -118,9 +118,16 @@ def test_curves_are_found_wherever_a_record_keeps_them() -> None:
     assert histories({"history": "lost", "history_2": [], "history_3": [1, 2]}) == {}
 
 
-def test_single_numbers_of_a_record_are_named_by_where_they_stand(tmp_path: Path) -> None:
-    measured = {"auc": {"dye_removal": 0.9}, "ok": True, "real": [1, 2], "history": {"last": 3.0}, "epochs": 4}
-    assert facts_of(measured) == {"auc, dye removal": 0.9, "epochs": 4.0}
+def test_what_a_record_says_is_named_by_where_it_stands(tmp_path: Path) -> None:
+    auc = {"dye_removal": 0.98765, "interval_95": [0.9, 1.0]}
+    measured = {"auc": auc, "held_out": True, "real": [{}], "history": {"last": 3.0}, "epochs": 10_000, "net": "a_b"}
+    assert facts_of(measured) == {
+        "auc, dye removal": "0.9877",
+        "auc, interval 95": "0.9 to 1",
+        "held out": "True",
+        "epochs": "10000",
+        "net": "a_b",
+    }
     assert read_record(tmp_path / "weights.safetensors") == {}
     (tmp_path / "weights.json").write_text("[1]")
     assert read_record(tmp_path / "weights.safetensors") == {}
