@@ -12,7 +12,7 @@ from film.errors import SafelightError
 from film.specs import CLASSIFIERS, FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
 from training.data.labels import UNLABELLED
 from training.data.option import data_option
-from training.data.pictures import read
+from training.data.pictures import index, read
 from training.evaluation.cards import card
 from training.evaluation.confounds import CONFOUNDS
 from training.evaluation.document import html, markdown
@@ -33,10 +33,13 @@ python -m training evaluate --cards docs/models    # measures; writes this card
 python -m export {name}    # publishes it to the server, if the parity gate lets it"""
 
 
-def evaluate(spec: ModelSpec, data: tuple[Path, ...], weights: Path, *, quick: bool) -> Evaluation | None:
+def evaluate(
+    spec: ModelSpec, data: tuple[Path, ...], weights: Path, *, held_out: int | None = None, quick: bool = False
+) -> Evaluation | None:
     """All that is to be known about ``spec``'s network in the folder ``weights``; None, with a word why, if nothing.
 
-    ``quick`` leaves out the confounds, which ask about every picture again.
+    ``held_out`` is a seed: only the test side of its split is judged. ``quick`` leaves out the confounds, which ask
+    about every picture again.
     """
     file = weights / f"{spec.name}.safetensors"
     if not file.is_file():
@@ -47,6 +50,8 @@ def evaluate(spec: ModelSpec, data: tuple[Path, ...], weights: Path, *, quick: b
         places = " or ".join(f"{place}/{{{','.join(spec.labels)}}}" for place in data)
         click.echo(f"{spec.name} is left out: there are no pictures in {places}.", err=True)
         return None
+    if held_out is not None:
+        table = index(data, spec.labels, held_out).query("split == 'test'")
     network = LOADERS[spec.name](file)
     judged = judge(spec, table, network)
     if judged.labelled.empty:
@@ -87,6 +92,10 @@ def evaluate(spec: ModelSpec, data: tuple[Path, ...], weights: Path, *, quick: b
     help="Folder for the model cards, instead of OUT/cards.",
 )
 @click.option(
+    "--held-out", is_flag=True, help="Judge only the fifth of the data that a training with --seed keeps back."
+)
+@click.option("--seed", default=0, show_default=True, help="That of the training, for --held-out.")
+@click.option(
     "--quick", is_flag=True, help="Leave out the checks that ask film_origin about every picture three times."
 )
 def command(
@@ -96,6 +105,8 @@ def command(
     weights: Path,
     out: Path,
     cards: Path | None,
+    held_out: bool,
+    seed: int,
     quick: bool,
 ) -> None:
     """Judge both networks on real pictures that they never saw.
@@ -108,7 +119,8 @@ def command(
     for spec in CLASSIFIERS:
         if not models or spec.name in models:
             try:
-                one = evaluate(spec, given[spec.name] or (DEFAULTS[spec.name],), weights, quick=quick)
+                places = given[spec.name] or (DEFAULTS[spec.name],)
+                one = evaluate(spec, places, weights, held_out=seed if held_out else None, quick=quick)
             except SafelightError as error:
                 raise click.ClickException(str(error)) from error
             found += [one] if one else []

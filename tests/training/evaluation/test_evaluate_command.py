@@ -86,6 +86,19 @@ def test_one_network_can_be_judged_alone_on_a_table(weights: Path, tmp_path: Pat
     assert not (tmp_path / "out" / "cards" / "film_origin.md").exists()
 
 
+def test_only_what_a_training_kept_back_is_judged(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    lines = ["file,label,split"]
+    for number in range(6):
+        Image.new("RGB", (90, 60), (40 * number, 90, 9)).save(tmp_path / "pictures" / f"name{number}_1.png")
+        lines.append(f"pictures/name{number}_1.png,{'damaged' if number % 2 else 'readable'},{'test' * (number < 2)}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    options = ["--models", "negative_condition", "--negatives", tmp_path, "--weights", weights]
+    assert run(*options, "--out", tmp_path / "out", "--held-out").exit_code == 0
+    numbers = json.loads((tmp_path / "out" / "evaluation.json").read_text())["negative_condition"]
+    assert set(numbers["scores"]) == {"pictures/name0_1.png", "pictures/name1_1.png"}
+
+
 def test_nothing_to_judge_is_an_error_that_says_what_to_do(weights: Path, tmp_path: Path) -> None:
     result = run("--data", tmp_path, "--negatives", tmp_path, "--weights", weights, "--out", tmp_path / "out")
     assert result.exit_code == 1
