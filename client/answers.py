@@ -23,7 +23,7 @@ class Verdict:
     unsure: bool = False
 
     def __str__(self) -> str:
-        return f"{self.label} {self.probability:.0%}{' ?' if self.unsure else ''}"
+        return f"{self.label} {self.probability:.0%}{'?' if self.unsure else ''}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ def test_a_verdict_near_the_threshold_is_unsure_whichever_label_it_is(
     scores = np.full(2, 1 - score, dtype=np.float32)
     scores[spec.positive_index] = score
     assert verdict(spec, scores).unsure is unsure
-    assert str(verdict(spec, scores)).endswith("% ?" if unsure else "%")
+    assert str(verdict(spec, scores)).endswith("%?" if unsure else "%")
 
 
 def test_defects_carry_their_names_and_places() -> None:

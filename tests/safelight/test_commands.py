@@ -62,7 +62,7 @@ def test_classify_searches_folders_and_writes_json_lines_in_order(server: FakeTr
     assert all(line["origin"] and line["condition"] for line in lines(result))
 
 
-@pytest.mark.parametrize(("film", "shown"), [(0.55, "film 55% ?"), (0.95, "film 95%")])
+@pytest.mark.parametrize(("film", "shown"), [(0.55, "film 55%?"), (0.95, "film 95%")])
 def test_classify_marks_what_is_little_more_than_a_guess(
     film: float, shown: str, monkeypatch: pytest.MonkeyPatch, roll: Path
 ) -> None:
