@@ -182,7 +182,7 @@ def verdicts(judged: Judgement, *, named: bool) -> Table:
             low, high = judged.spec.unsure
             sure = {name: row.get(f"said_{name}", 0.0) for name in DEFECTS}
             said = [f"{n.replace('_', ' ')} {p:.0%}" for n, p in sure.items() if p >= DEFECT_THRESHOLD]
-            doubt = " ?" if low < row["score"] < high else ""
+            doubt = "?" if low < row["score"] < high else ""
             name = row["path"].name if named else f"{label} {number}"
             rows.append([name, str(label), f"{answer}{doubt}", percent(row["score"]), ", ".join(said)])
     return Table(["picture", "truth", "verdict", f"{judged.spec.positive}, %", "defects named"], rows)
