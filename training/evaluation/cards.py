@@ -24,7 +24,7 @@ def card(found: Evaluation, weights: Path, commands: str) -> list[Section]:
     words, spec, judged = WORDS[found.spec.name], found.spec, found.judgement
     size = weights.stat().st_size / 1e6
     contract: list[Block] = [
-        Text(f"{words.made} {parameters(weights):,} parameters, {size:.0f} MB at half precision."),
+        Text(f"{words.made} {parameters(weights):,} parameters, {size:.1f} MB of weights."),
         Points(
             (
                 "Input: IMAGE BYTES [1], an encoded picture (JPEG, PNG, TIFF, WebP); cropped to its centre square and "
