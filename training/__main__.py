@@ -8,6 +8,7 @@ COMMANDS = {
     "film_origin": ("training.train_film_origin", "Train film_origin: film or digital?"),
     "negative_condition": ("training.train_negative_condition", "Train negative_condition: readable or damaged?"),
     "evaluate": ("training.evaluate", "Judge both networks on real pictures they never saw."),
+    "darkroom": ("training.data.darkroom_sheet", "Make contact sheets of simulated film, to look at."),
     "samples": ("training.data.samples", "Make the sample pictures that ship with the project."),
 }
 """Command: its module, which holds a click command called ``command``, and a line of help."""

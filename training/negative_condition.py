@@ -2,7 +2,8 @@
 
 The trunk and ``fc`` carry the names of torchvision's ``resnet18`` state dict, so that weights for the one load into
 the other. Beside ``fc`` stands a second head, ``defects``: one linear map over the features of each of the 8x8
-places of a 244x244 picture, which is a class activation map that is trained directly.
+places of a 244x244 picture, which is a class activation map that is trained directly. The verdict is tied to it: a
+negative is damaged where any defect shows (see ``any_of``), and ``fc`` only adds what the six do not say.
 """
 
 import math
@@ -25,6 +26,10 @@ POOL_SHARPNESS = 4.0
 """r of log-mean-exp pooling (Pinheiro and Collobert, 2015): 0 would be the mean over the places, infinity their
 largest. A hole fills one place of 64 and must count; one noisy place alone should not."""
 STAGES = (64, 128, 256, 512)
+RARE = -2.0
+"""Logit of a defect in a place before anything is learnt: most places have none."""
+TOWARDS = tuple(-1.0 if label == NEGATIVE_CONDITION.positive else 1.0 for label in NEGATIVE_CONDITION.labels)
+"""Which way a defect moves the logit of each label."""
 
 
 class WeightsError(SafelightError):
@@ -85,6 +90,8 @@ class NegativeCondition(nn.Module):
         self.layer4 = self._stage(STAGES[2], STAGES[3], 2)
         self.fc = nn.Linear(STAGES[3], len(NEGATIVE_CONDITION.labels))
         self.defects = nn.Conv2d(STAGES[3], len(DEFECTS), 1)
+        self.tie = nn.Parameter(torch.ones(1))
+        """How much the verdict follows the defects."""
 
     @staticmethod
     def _stage(channels_in: int, channels: int, stride: int) -> nn.Sequential:
@@ -96,7 +103,10 @@ class NegativeCondition(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         places = self.defects(x)
-        return Logits(self.fc(x.mean((2, 3))), pool(places), places)
+        defects = pool(places)
+        damaged = self.tie * any_of(defects) / 2
+        condition = self.fc(x.mean((2, 3))) + torch.cat([damaged * sign for sign in TOWARDS], 1)
+        return Logits(condition, defects, places)
 
 
 def pool(places: Tensor) -> Tensor:
@@ -105,10 +115,20 @@ def pool(places: Tensor) -> Tensor:
     return (flat.logsumexp(2) - math.log(flat.shape[2])) / POOL_SHARPNESS
 
 
+def any_of(defects: Tensor) -> Tensor:
+    """Logit [n, 1] that any of ``defects`` (logits [n, 6]) is there, were they independent: a noisy-or (Pearl, 1988).
+
+    With q = prod(1 - p), log((1 - q) / q) is log(exp(s) - 1), where s is the sum of the softplus of the logits.
+    """
+    doubt = nn.functional.softplus(defects.float()).sum(1, keepdim=True).clamp_min(1e-4)
+    return doubt + torch.log(-torch.expm1(-doubt))
+
+
 def build(seed: int = 0) -> NegativeCondition:
     """A fresh network, the same for the same ``seed``: Xavier-uniform weights, as in d2l.ai's ResNet.
 
-    Each block begins as its shortcut alone (Goyal et al., 2017), which gets a short training going sooner.
+    Each block begins as its shortcut alone (Goyal et al., 2017) and the defects as rare, which gets a short training
+    going sooner.
     """
     network = NegativeCondition()
     generator = torch.Generator().manual_seed(seed)
@@ -119,6 +139,8 @@ def build(seed: int = 0) -> NegativeCondition:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, BasicBlock):
             nn.init.zeros_(module.bn2.weight)
+    with torch.no_grad():
+        network.defects.bias.fill_(RARE)  # type: ignore[union-attr]
     return network
 
 
@@ -146,6 +168,7 @@ def load(path: Path) -> NegativeCondition:
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors ({error}). Train the network again.") from error
     network = NegativeCondition()
+    state.setdefault("tie", torch.zeros(1))  # weights from before there was one
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

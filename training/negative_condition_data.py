@@ -1,8 +1,12 @@
 """Simulated negatives to train and judge ``negative_condition`` on: what the network sees, and what is true of it."""
 
+import hashlib
+import json
+import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -15,20 +19,27 @@ from film.errors import ImageError, SafelightError
 from film.images import decode
 from film.ops.fast import crop_resize
 from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
-from training.data.darkroom.negative import photograph_negative
+from training.data import darkroom
+from training.data.darkroom import visibility
+from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
 from training.data.pictures import index as index_pictures
 
 SIZE = NEGATIVE_CONDITION.size
 PLACES = next(tensor.shape[-1] for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
 """Rows, and columns, of the defect map."""
-RENDERED = 330
+RENDERED = 300
 """Short side of the simulated photograph: enough above ``SIZE`` that shrinking it is the real step of serving."""
 KEPT = 700
 """Short side at which source pictures are kept in memory: no part of one that is used is smaller than RENDERED."""
 SHOWING = 0.01
 """Share of a place that a defect must cover to be there: a spot of three pixels."""
+TRIES = 12
+"""How often a negative is drawn anew because nobody could say whether a defect shows on it."""
 
+SIMULATOR = ("defects", "dirt", "grain", "light", "negative", "phone", "stocks", "strip", "visibility")
+"""Modules of the darkroom that decide what a negative looks like."""
 
+Picture = NDArray[np.uint8]
 Watch = Callable[[Iterable[None]], Iterable[None]]
 
 
@@ -57,6 +68,30 @@ class Negatives:
         return ~self.defects.any(1)
 
 
+@dataclass(frozen=True)
+class Order:
+    """Negatives to simulate: ``count`` of the pictures at ``paths``; the same order gives the same negatives."""
+
+    paths: tuple[Path, ...]
+    count: int
+    seed: int
+    world: World = TRAINING_WORLD
+    chunk: int = 200
+    """Negatives in a file of the cache, and in a piece of work of a process."""
+
+    @property
+    def chunks(self) -> int:
+        """How many files the cache keeps them in."""
+        return -(-self.count // self.chunk)
+
+    @property
+    def key(self) -> str:
+        """What a cache knows the order by: other pictures, numbers or simulator, other key."""
+        code = [*(Path(darkroom.__file__).parent / f"{name}.py" for name in SIMULATOR), Path(__file__)]
+        said = json.dumps([[path.name for path in self.paths], self.count, self.seed, repr(self.world)])
+        return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]
+
+
 def split_pictures(data: Path, seed: int) -> tuple[list[Path], list[Path], list[Path]]:
     """The digital photographs of ``data`` to train on, to choose and calibrate by, and to judge by.
 
@@ -74,40 +109,73 @@ def split_pictures(data: Path, seed: int) -> tuple[list[Path], list[Path], list[
     return train, test[::2], test[1::2] or test
 
 
-def simulate(paths: Sequence[Path], count: int, seed: int, watch: Watch = iter) -> Negatives:
-    """``count`` negatives of the pictures at ``paths``, half of them drawn with defects; the same for the same seed.
+def simulate(order: Order, cache: Path, processes: int | None = None, watch: Watch = iter) -> Negatives:
+    """The negatives of ``order``, half of them drawn with defects.
 
-    Raises DataError for a picture that cannot be read. ``watch`` passes on what it is given, an item a negative: room
-    for a progress bar.
+    They are made in chunks by ``processes`` processes (as many as there are cores) and kept under ``cache``, so that a
+    killed run goes on where it was. ``watch`` passes on what it is given, an item a chunk: room for a progress bar.
+    Raises DataError for a picture that cannot be read.
     """
-    sources = [_shrink(_read(path), KEPT) for path in paths]
-    generators = np.random.default_rng(seed).spawn(count)
-    pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
-    places = np.empty((count, len(DEFECTS), PLACES, PLACES), bool)
-
-    def one(index: int) -> None:
-        pixels[index], places[index] = _one(sources[index % len(sources)], index % 2 == 1, generators[index])
-
-    with ThreadPoolExecutor(2) as pool:  # numpy and OpenCV let go of the interpreter's lock
-        for _ in watch(pool.map(one, range(count))):
+    folder = cache / f"negatives-{order.key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{start:06}.npz" for start in range(0, order.count, order.chunk)]
+    missing = [number for number, file in enumerate(files) if not file.is_file()]
+    workers = min(processes or os.cpu_count() or 1, len(missing))
+    if workers == 1:
+        _start(order)
+        for _ in watch(map(_write_chunk, missing, [files[number] for number in missing])):
             pass
+    elif workers:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _start, (order,)) as pool:
+            for _ in watch(pool.map(_write_chunk, missing, [files[number] for number in missing])):
+                pass
+    loaded = [np.load(file) for file in files]
+    pixels, places = (np.concatenate([chunk[name] for chunk in loaded]) for name in ("pixels", "places"))
     return Negatives(torch.from_numpy(pixels), torch.from_numpy(places))
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+_at_work: tuple[Order, list[Picture]]
+"""What a process makes negatives of; set once by ``_start``."""
+
+
+def _start(order: Order) -> None:
+    global _at_work
+    cv2.setNumThreads(1)  # processes are the parallelism
+    _at_work = order, [_shrink(_read(path), KEPT) for path in order.paths]
+
+
+def _write_chunk(number: int, file: Path) -> None:
+    order, sources = _at_work
+    indices = range(number * order.chunk, min(order.count, (number + 1) * order.chunk))
+    made = [_one(sources, index, np.random.default_rng([order.seed, index]), order.world) for index in indices]
+    part = file.with_suffix(".part.npz")
+    np.savez(part, pixels=np.stack([pixels for pixels, _ in made]), places=np.stack([places for _, places in made]))
+    part.replace(file)
+
+
+def _one(
+    sources: Sequence[Picture], index: int, rng: np.random.Generator, world: World
+) -> tuple[Picture, NDArray[np.bool_]]:
+    """The square and the places of one negative, drawn anew while it is open to dispute whether a defect shows."""
+    damaged = index % 2 == 1
+    for attempt in range(TRIES):
+        source = sources[index % len(sources)] if attempt < 2 else sources[int(rng.integers(len(sources)))]
+        how_many = int(rng.choice([1, 2, 3], p=[0.7, 0.22, 0.08])) if damaged else 0
+        names = [str(name) for name in rng.choice(DEFECTS, how_many, replace=False)]
+        negative = photograph_negative(_frame(source, rng), rng, names, world)
+        seen = visibility.verdict(negative.strength)
+        if seen is not None and seen.any() == damaged:
+            break
+    else:  # a source without any contrast: what was asked for is as good an answer as any
+        seen = negative.severity > 0
+    return crop_resize(negative.image, SIZE), place_defects(negative.mask) & seen[:, None, None]
+
+
+def _read(path: Path) -> Picture:
     try:
         return decode(path.read_bytes())
     except ImageError as error:
         raise DataError(f"{path} cannot be trained on: {error}. Take it out of the folder.") from error
-
-
-def _one(
-    source: NDArray[np.uint8], damaged: bool, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    how_many = int(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])) if damaged else 0
-    names = [str(name) for name in rng.choice(DEFECTS, how_many, replace=False)]
-    negative = photograph_negative(_frame(source, rng), rng, names)
-    return crop_resize(negative.image, SIZE), place_defects(negative.mask)
 
 
 def place_defects(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -121,48 +189,24 @@ def place_defects(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return there
 
 
-def _frame(source: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _frame(source: Picture, rng: np.random.Generator) -> Picture:
     """A random part of ``source`` in a film's proportions, upright or not, its short side ``RENDERED``."""
     height, width = source.shape[:2]
-    ratio = rng.choice([3 / 2, 4 / 3, 1.0], p=[0.7, 0.15, 0.15])
+    ratio = rng.choice([3 / 2, 4 / 3, 1.0], p=[0.75, 0.1, 0.15])
     ratio = 1 / ratio if rng.random() < 0.25 else ratio
     largest = min(height, width / ratio)
     h = max(2, round(largest * rng.uniform(0.55, 1.0)))
     w = max(2, min(width, round(h * ratio)))
     top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
-    part = np.ascontiguousarray(source[top : top + h, left : left + w])
+    part = source[top : top + h, left : left + w]
+    part = np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
     scale = RENDERED / min(h, w)
     return np.asarray(cv2.resize(part, (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _shrink(picture: NDArray[np.uint8], short: int) -> NDArray[np.uint8]:
+def _shrink(picture: Picture, short: int) -> Picture:
     scale = short / min(picture.shape[:2])
     if scale >= 1:
         return picture
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def quarter(pixels: Tensor, places: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A random quarter of each square, cut where places meet: [n, 244, 244, 3] -> [n, 122, 122, 3], 8x8 -> 4x4 places.
-
-    A quarter of the work a step, at the scale that the network will see: training begins with these.
-    """
-    half, span = PLACES // 2, SIZE // 2
-    corners = torch.randint(0, half // 2 + 1, (len(pixels), 2), generator=generator) * 2
-    cut_pixels, cut_places = [], []
-    for picture, where, (row, column) in zip(pixels, places, corners.tolist(), strict=True):
-        top, left = row * SIZE // PLACES, column * SIZE // PLACES
-        cut_pixels.append(picture[top : top + span, left : left + span])
-        cut_places.append(where[:, row : row + half, column : column + half])
-    return torch.stack(cut_pixels), torch.stack(cut_places)
-
-
-def augment(pixels: Tensor, places: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Float [n, 3, s, s] in [0, 1] and its places [n, 6, p, p], turned and mirrored alike; light a little changed."""
-    turns, mirror = (int(torch.randint(0, high, (), generator=generator)) for high in (4, 2))
-    pixels, places = (torch.rot90(tensor, turns, (2, 3)) for tensor in (pixels, places))
-    if mirror:
-        pixels, places = pixels.flip(3), places.flip(3)
-    gain = 1 + 0.1 * torch.randn(len(pixels), 3, 1, 1, generator=generator)
-    return (pixels * gain).clamp(0, 1), places

@@ -19,6 +19,8 @@ from training.negative_condition_data import Negatives
 
 READABLE = NEGATIVE_CONDITION.positive_index
 TEMPERATURES = np.geomspace(0.25, 4.0, 81)
+SMOOTHING = 0.04
+"""Share by which labels are taken for doubtful, so that a wrong one does not teach too much (Szegedy et al., 2016)."""
 
 
 @dataclass
@@ -47,26 +49,32 @@ class Answers:
 
 
 @torch.no_grad()
-def answer(network: NegativeCondition, pixels: Tensor, batch: int = 16) -> Answers:
-    """What ``network``, in evaluation mode, says of uint8 [n, s, s, 3]."""
+def answer(network: NegativeCondition, pixels: Tensor, batch: int = 32, fast: bool = False) -> Answers:
+    """What ``network``, in evaluation mode and where it is, says of uint8 [n, s, s, 3]; ``fast`` is in bfloat16."""
     network.eval()
-    said = [network(part.permute(0, 3, 1, 2).float() / 255) for part in torch.split(pixels, batch)]
+    device = network.fc.weight.device
+    said = []
+    for part in torch.split(pixels, batch):
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+            logits = network(part.to(device).permute(0, 3, 1, 2).float() / 255)
+        said.append([output.float().cpu() for output in logits])
     condition, defects, places = (torch.cat(parts) for parts in zip(*said, strict=True))
     return Answers(condition, defects, places)
 
 
-def objective(logits: Any, places: Tensor) -> Tensor:
+def objective(logits: Any, places: Tensor, smoothing: float = SMOOTHING) -> Tensor:
     """Cross-entropies of the verdict, of each defect anywhere, and of each defect in each place, added up.
 
     ``logits`` is ``Logits`` or ``Answers``, ``places`` the truth as float [n, 6, p, p]. The places are what teaches a
-    small data set where to look; most of them are easy, so their mean is weighted up.
+    small data set where to look; most of them are easy, so their mean is weighted up. The labels of whole pictures
+    are smoothed.
     """
     defects = places.amax((2, 3))
     readable = (defects.amax(1) == 0).long()
     target = readable if READABLE == 1 else 1 - readable
     return (
-        functional.cross_entropy(logits.condition, target)
-        + functional.binary_cross_entropy_with_logits(logits.defects, defects)
+        functional.cross_entropy(logits.condition, target, label_smoothing=smoothing)
+        + 2 * functional.binary_cross_entropy_with_logits(logits.defects, defects + smoothing * (0.5 - defects))
         + 4 * functional.binary_cross_entropy_with_logits(logits.places, places)
     )
 
@@ -99,6 +107,24 @@ def measure(answers: Answers, truth: Negatives) -> dict[str, Any]:
     }
 
 
+def intervals(answers: Answers, truth: Negatives, rounds: int = 1000) -> dict[str, list[float]]:
+    """95 % bootstrap intervals over pictures: recalls of both labels, and the AUC of each defect."""
+    rng = np.random.default_rng(0)
+    target, verdict = truth.readable.numpy(), answers.readable >= NEGATIVE_CONDITION.threshold
+    present, scores = truth.defects.numpy(), answers.defects.numpy()
+    drawn: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        index = rng.integers(0, len(target), len(target))
+        right = verdict[index] == target[index]
+        for name, kind in (("readable", target[index]), ("damaged", ~target[index])):
+            if kind.any():
+                drawn.setdefault(f"recall_{name}", []).append(float(right[kind].mean()))
+        for column, name in enumerate(DEFECTS):
+            if (auc := _auc(present[index, column], scores[index, column])) is not None:
+                drawn.setdefault(f"auc_{name}", []).append(auc)
+    return {name: [round(float(v), 4) for v in np.quantile(values, [0.025, 0.975])] for name, values in drawn.items()}
+
+
 def _auc(truth: NDArray[np.bool_], score: NDArray[np.float32]) -> float | None:
     return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
 
@@ -108,7 +134,7 @@ def _target(truth: Negatives) -> Tensor:
 
 
 def calibrate(network: NegativeCondition, answers: Answers, truth: Negatives) -> float:
-    """Divide the verdict's logits by the temperature that fits ``truth`` best, inside ``fc``; returns it.
+    """Divide the verdict's logits by the temperature that fits ``truth`` best, inside ``fc`` and ``tie``; returns it.
 
     Temperature scaling (Guo et al., 2017) changes no verdict, only how sure it is. 1.0 where nothing is better.
     """
@@ -118,6 +144,7 @@ def calibrate(network: NegativeCondition, answers: Answers, truth: Negatives) ->
     with torch.no_grad():
         network.fc.weight.div_(best)
         network.fc.bias.div_(best)
+        network.tie.div_(best)
     return best
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -6,12 +8,12 @@ import pytest
 import torch
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
+from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
 from training.negative_condition_data import (
     DataError,
     Negatives,
-    augment,
+    Order,
     place_defects,
-    quarter,
     simulate,
     split_pictures,
 )
@@ -30,9 +32,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def order(folder: Path, count: int = 12, seed: int = 1) -> Order:
+    return Order(tuple(sorted(folder.iterdir())), count, seed)
+
+
 @pytest.fixture(scope="module")
-def negatives(folder: Path) -> Negatives:
-    return simulate(sorted(folder.iterdir()), 12, seed=1)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def negatives(folder: Path, cache: Path) -> Negatives:
+    return simulate(order(folder), cache)
 
 
 def test_half_of_the_negatives_are_drawn_damaged(negatives: Negatives) -> None:
@@ -42,11 +53,43 @@ def test_half_of_the_negatives_are_drawn_damaged(negatives: Negatives) -> None:
     assert (~negatives.readable[1::2]).sum() >= 5
 
 
-def test_the_same_seed_simulates_the_same(folder: Path, negatives: Negatives) -> None:
-    again, other = (simulate(sorted(folder.iterdir()), 12, seed=seed) for seed in (1, 2))
+def test_the_same_order_gives_the_same_negatives(folder: Path, negatives: Negatives, tmp_path: Path) -> None:
+    again = simulate(order(folder), tmp_path)
+    other = simulate(order(folder, seed=2), tmp_path)
     assert torch.equal(again.pixels, negatives.pixels)
     assert torch.equal(again.places, negatives.places)
     assert not torch.equal(other.pixels, negatives.pixels)
+
+
+def test_what_is_in_the_cache_is_not_made_again(folder: Path, cache: Path, negatives: Negatives) -> None:
+    made: list[None] = []
+
+    def watch(chunks: Iterable[None]) -> Iterator[None]:
+        for chunk in chunks:
+            made.append(chunk)
+            yield chunk
+
+    again = simulate(order(folder), cache, watch=watch)
+    assert torch.equal(again.pixels, negatives.pixels)
+    assert not made
+    for file in cache.rglob("*.npz"):
+        file.unlink()
+    assert torch.equal(simulate(order(folder), cache, watch=watch).pixels, negatives.pixels)
+    assert len(made) == 1
+
+
+def test_orders_differ_in_their_keys_and_count_their_chunks(folder: Path) -> None:
+    one, other, more = order(folder), order(folder, seed=2), order(folder, count=201)
+    assert len({one.key, other.key, more.key, replace(one, world=JUDGING_WORLD).key}) == 4
+    assert one.key == order(folder).key
+    assert (one.chunks, more.chunks) == (1, 2)
+
+
+def test_two_processes_make_what_one_makes(folder: Path, tmp_path: Path) -> None:
+    small = replace(order(folder, count=4), chunk=2)
+    one, two = (simulate(small, tmp_path / str(processes), processes) for processes in (1, 2))
+    assert torch.equal(one.pixels, two.pixels)
+    assert torch.equal(one.places, two.places)
 
 
 def touch(folder: Path, names: list[str]) -> None:
@@ -89,28 +132,6 @@ def test_places_are_those_of_the_centre_square() -> None:
     assert np.argwhere(places).tolist() == [[2, 0, 0], [3, 7, 7]]
 
 
-def test_quarters_keep_pixels_and_places_together() -> None:
-    cells = torch.arange(64, dtype=torch.uint8).view(8, 8)
-    side = -(-SIZE // 8)
-    pixels = cells.repeat_interleave(side, 0).repeat_interleave(side, 1)[:SIZE, :SIZE, None].expand(-1, -1, 3)
-    places = torch.zeros(5, len(DEFECTS), 8, 8, dtype=torch.bool)
-    places[:, 0] = cells % 2 == 0
-    cut, where = quarter(pixels.expand(5, -1, -1, -1), places, torch.Generator().manual_seed(0))
-    assert cut.shape == (5, SIZE // 2, SIZE // 2, 3)
-    assert where.shape == (5, len(DEFECTS), 4, 4)
-    middles = cut[:, 15::30, 15::30, 0][:, :4, :4]
-    assert torch.equal(middles % 2 == 0, where[:, 0])
-    assert len(torch.unique(middles[:, 0, 0])) > 1, "every quarter was cut at the same corner"
-
-
-def test_augmenting_turns_pixels_and_places_alike() -> None:
-    places = torch.zeros(1, len(DEFECTS), 8, 8)
-    places[0, 0, 1, 2] = 1
-    pixels = places[:, :1].repeat(1, 3, 4, 4).clone()
-    pixels[:] = torch.nn.functional.interpolate(places[:, :1], scale_factor=4).repeat(1, 3, 1, 1)
-    seen = set()
-    for seed in range(30):
-        turned, where = augment(pixels, places, torch.Generator().manual_seed(seed))
-        assert torch.equal(turned[0, 0, ::4, ::4] > 0.4, where[0, 0] > 0)
-        seen.add(tuple(where[0, 0].nonzero()[0].tolist()))
-    assert len(seen) == 8
+def test_judging_is_of_films_and_phones_never_trained_on() -> None:
+    assert not set(JUDGING_WORLD.stocks) & set(TRAINING_WORLD.stocks)
+    assert not set(JUDGING_WORLD.phones) & set(TRAINING_WORLD.phones)

@@ -6,7 +6,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
-from training.negative_condition import WeightsError, build, load, pool, save
+from training.negative_condition import WeightsError, any_of, build, load, pool, save
 
 SIZE = NEGATIVE_CONDITION.size
 
@@ -39,7 +39,7 @@ def test_state_dict_has_the_names_and_shapes_of_torchvisions_resnet18() -> None:
     trunk = torchvision_resnet18()
     fc = {"fc.weight": (2, 512), "fc.bias": (2,)}
     assert len(trunk | fc) == 122
-    assert ours == trunk | fc | {"defects.weight": (6, 512, 1, 1), "defects.bias": (6,)}
+    assert ours == trunk | fc | {"defects.weight": (6, 512, 1, 1), "defects.bias": (6,), "tie": (1,)}
 
 
 def test_a_picture_gives_logits_of_the_shapes_that_the_spec_promises() -> None:
@@ -64,6 +64,32 @@ def test_one_place_of_sixty_four_is_enough_to_name_a_defect() -> None:
     places = torch.full((1, 1, 8, 8), -4.0)
     places[0, 0, 3, 3] = 4.0
     assert pool(places).item() > 0
+
+
+def test_any_of_is_the_noisy_or_of_independent_defects() -> None:
+    defects = torch.randn(20, len(DEFECTS), generator=torch.Generator().manual_seed(2)) * 3
+    none = (1 - defects.sigmoid()).prod(1, keepdim=True)
+    torch.testing.assert_close(any_of(defects).sigmoid(), 1 - none)
+    assert torch.isfinite(any_of(torch.tensor([[-90.0] * 6, [90.0] * 6]))).all()
+
+
+def test_the_verdict_follows_the_defects() -> None:
+    network = build().eval()
+    readable = []
+    for bias in (-6.0, 0.0, 6.0):
+        torch.nn.init.constant_(network.defects.bias, bias)
+        with torch.no_grad():
+            condition = network(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))).condition
+        readable.append(condition.softmax(1)[0, NEGATIVE_CONDITION.positive_index].item())
+    assert readable[0] > readable[1] > readable[2]
+
+
+def test_weights_from_before_the_tie_load_with_a_verdict_of_their_own(tmp_path: Path) -> None:
+    save(build(), tmp_path / "n.safetensors")
+    stored = load_file(tmp_path / "n.safetensors")
+    del stored["tie"]
+    save_file(stored, tmp_path / "old.safetensors")
+    assert load(tmp_path / "old.safetensors").tie.item() == 0
 
 
 def test_the_same_seed_builds_the_same_network() -> None:
@@ -106,8 +132,12 @@ def test_loading_says_which_file_is_wrong(tmp_path: Path) -> None:
 
 def test_torchvision_style_weights_load_into_the_trunk(tmp_path: Path) -> None:
     save(build(7), tmp_path / "n.safetensors")
-    stored = {k: torch.from_numpy(v) for k, v in load_file(tmp_path / "n.safetensors").items() if "defects" not in k}
+    stored = {
+        k: torch.from_numpy(v)
+        for k, v in load_file(tmp_path / "n.safetensors").items()
+        if k.split(".")[0] not in ("defects", "tie")
+    }
     network = build(8)
     missing = network.load_state_dict(stored, strict=False)
-    assert missing.missing_keys == ["defects.weight", "defects.bias"]
+    assert missing.missing_keys == ["tie", "defects.weight", "defects.bias"]
     assert not missing.unexpected_keys

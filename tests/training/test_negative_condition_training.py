@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,9 @@ from click.testing import CliRunner
 from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.negative_condition import build, load
 from training.negative_condition_data import Negatives
-from training.negative_condition_report import Answers, answer, calibrate, measure, objective
-from training.train_negative_condition import Recipe, command, train
+from training.negative_condition_loop import DeviceError, Recipe, choose_device, train
+from training.negative_condition_report import Answers, answer, calibrate, intervals, measure, objective
+from training.train_negative_condition import command
 
 SIZE = NEGATIVE_CONDITION.size
 
@@ -46,7 +48,8 @@ def test_the_objective_is_least_for_the_truth() -> None:
     places = truth.places.float() * 20 - 10
     right = Answers(torch.tensor([[-5.0, 5.0], [5.0, -5.0]]), places.amax((2, 3)), places)
     wrong = Answers(-right.condition, right.defects, places)
-    assert objective(right, truth.places.float()) < 0.01
+    assert objective(right, truth.places.float(), smoothing=0.0) < 0.01
+    assert objective(right, truth.places.float()) > 0.1, "labels are not smoothed"
     assert objective(wrong, truth.places.float()) > 5
 
 
@@ -57,17 +60,19 @@ def test_calibration_tempers_a_network_that_is_too_sure_and_changes_no_verdict()
     truth = truth_of([[] if good else [0] for good in readable])
     answers = answers_of(logits.tolist())
     network = build()
-    before = network.fc.weight.clone()
+    before, tie = network.fc.weight.clone(), network.tie.item()
     temperature = calibrate(network, answers, truth)
     assert temperature > 1.5
     torch.testing.assert_close(network.fc.weight * temperature, before)
+    assert network.tie.item() * temperature == pytest.approx(tie)
     tempered = measure(answers_of((logits / temperature).tolist()), truth)
     untempered = measure(answers, truth)
     assert tempered["negative_log_likelihood"] < untempered["negative_log_likelihood"]
     assert tempered["confusion"] == untempered["confusion"]
 
 
-def test_training_learns_to_find_a_white_square() -> None:
+def white_squares() -> Negatives:
+    """Grey noise, every second with a white square, which is called a hole."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(60, 120, (16, SIZE, SIZE, 3), dtype=np.uint8)
     places = np.zeros((16, len(DEFECTS), 8, 8), bool)
@@ -76,13 +81,73 @@ def test_training_learns_to_find_a_white_square() -> None:
         places[index, 3, row : row + 2, column : column + 2] = True
         y, x = row * SIZE // 8, column * SIZE // 8
         pixels[index, y : y + 61, x : x + 61] = 255
-    data = Negatives(torch.from_numpy(pixels), torch.from_numpy(places))
-    few = Negatives(data.pixels[:4], data.places[:4])
+    return Negatives(torch.from_numpy(pixels), torch.from_numpy(places))
+
+
+def first(data: Negatives, count: int) -> Negatives:
+    return Negatives(data.pixels[:count], data.places[:count])
+
+
+def test_training_learns_to_find_a_white_square() -> None:
+    data = white_squares()
+    few = first(data, 4)
     network = build(0)
-    history = train(network, data, few, Recipe(quarter_epochs=3, epochs=0, batch=4))
-    assert len(history.f1) == 3
-    assert history.train_loss[2] < 0.7 * history.train_loss[0]
+    history = train(network, data, few, Recipe(quarter_epochs=4, epochs=0, batch=2, warm_up=4))
+    assert len(history.f1) == 4
+    assert history.train_loss[3] < 0.7 * history.train_loss[0]
     assert measure(answer(network, few.pixels), few)["auc_places"]["holes"] > 0.8
+
+
+def test_a_killed_training_goes_on_where_it_was(tmp_path: Path) -> None:
+    data, few, checkpoint = first(white_squares(), 4), first(white_squares(), 2), tmp_path / "checkpoint.pt"
+    recipe = Recipe(quarter_epochs=2, epochs=0, batch=2, warm_up=1)
+    whole = build(0)
+    history = train(whole, data, few, recipe, checkpoint)
+    kept = torch.load(checkpoint, weights_only=True)
+
+    killed = build(0)
+    train(killed, data, few, replace(recipe, minutes=1e-9), tmp_path / "killed.pt")
+    half = torch.load(tmp_path / "killed.pt", weights_only=True)
+    assert len(half["history"]["f1"]) == 1
+    torch.save(half | {"recipe": asdict(recipe)}, tmp_path / "killed.pt")
+    resumed = train(build(1), data, few, recipe, tmp_path / "killed.pt")
+
+    assert len(resumed.f1) == len(history.f1) == 2
+    assert resumed.train_loss == pytest.approx(history.train_loss, rel=1e-3)
+    again = torch.load(tmp_path / "killed.pt", weights_only=True)
+    torch.testing.assert_close(again["network"]["fc.weight"], kept["network"]["fc.weight"], rtol=1e-2, atol=1e-3)
+
+
+def test_a_checkpoint_of_another_recipe_is_left_alone(tmp_path: Path) -> None:
+    data, few, checkpoint = first(white_squares(), 4), first(white_squares(), 2), tmp_path / "checkpoint.pt"
+    recipe = Recipe(quarter_epochs=1, epochs=0, batch=2)
+    train(build(0), data, few, recipe, checkpoint)
+    assert len(train(build(0), data, few, replace(recipe, seed=1), checkpoint).f1) == 1
+
+
+def test_a_plateau_lowers_the_rate_and_a_cosine_ends_low() -> None:
+    data, few = first(white_squares(), 2), first(white_squares(), 2)
+    cosine = train(build(0), data, few, Recipe(quarter_epochs=3, epochs=0, batch=2, warm_up=0))
+    assert cosine.learning_rate[0] > cosine.learning_rate[1] > cosine.learning_rate[2]
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(DeviceError, match="Cannot train on 'abacus'"):
+        choose_device("abacus")
+
+
+def test_intervals_hold_the_value_and_shrink_with_more_pictures() -> None:
+    rng = np.random.default_rng(0)
+    widths = []
+    for count in (40, 400):
+        readable = np.arange(count) % 2 == 0
+        logits = np.where(readable, 1.0, -1.0) + rng.normal(0.0, 1.0, count)
+        answers, truth = answers_of(logits.tolist()), truth_of([[] if good else [0] for good in readable])
+        low, high = intervals(answers, truth, rounds=200)["recall_readable"]
+        assert low <= measure(answers, truth)["recall_readable"] <= high
+        widths.append(high - low)
+    assert widths[1] < 0.6 * widths[0]
 
 
 def write_pictures(folder: Path, count: int) -> None:
@@ -108,7 +173,13 @@ def test_a_tiny_training_runs_from_the_command_line(tmp_path: Path) -> None:
     good, broken = sorted(measured["real"], key=lambda row: "error" in row)
     assert good["verdict"] in NEGATIVE_CONDITION.labels
     assert broken["error"]
-    assert {path.name for path in out.iterdir()} == {"history.png", "misjudged.png"}
+    assert {path.name for path in out.iterdir()} == {
+        "history.png",
+        "misjudged.png",
+        "checkpoint.pt",
+        "cache",
+        "tensorboard",
+    }
     load(weights)
 
 

@@ -1,8 +1,8 @@
 """What can go wrong with a negative, drawn by its cause into the density of the developed film.
 
 Every drawing takes density float32 (h, w, 3) of R, G, B with the base included, and gives a changed copy. Sizes are
-shares of the short side, so that a thumbnail and a scan of a frame get the same damage. A defect *shows* where it
-changes the density of some layer by ``VISIBLE``: that is its mask, whatever shape was drawn.
+shares of the short side, so that a thumbnail and a scan of a frame get the same damage. Where a drawing *shows* is
+decided on the photograph, not here (see ``visibility``).
 
 ``noise`` is not here: it is not a mark on the film but too little light on it (see ``negative``).
 """
@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 Density = NDArray[np.float32]
 Field = NDArray[np.float32]
 
-VISIBLE = 0.08
-"""Change of density that a viewer sees: a fifth of the light."""
 MILD, SEVERE = 0.35, 1.0
-"""Range of severity: below, nobody would call the frame damaged."""
+"""Range of severity that is drawn: from what a person notices and calls damage, upwards."""
 
 
 def blank_area(density: Density, base: Density, severity: float, rng: np.random.Generator) -> Density:
@@ -50,7 +48,7 @@ def color_patches(density: Density, base: Density, severity: float, rng: np.rand
         reach = _ramp((clouds - edge) / rng.uniform(0.4, 1.5))
         shift = rng.normal(0.0, 1.0, 3)
         shift -= 0.7 * shift.mean()  # colour more than darkness
-        shift *= (0.16 + 0.34 * severity) / np.abs(shift).max()
+        shift *= (0.16 + 0.4 * severity) / np.abs(shift).max()
         out += reach[..., None] * shift.astype(np.float32)
     return np.maximum(out, np.float32(0.0))
 
@@ -79,16 +77,18 @@ def residual_spots(density: Density, base: Density, severity: float, rng: np.ran
     dark = rng.random() < 0.7
     spots = np.zeros(shape, np.float32)
     centre, spread = _anywhere(shape, rng), rng.uniform(0.08, 0.6) * short
-    for _ in range(int(rng.integers(2, 5 + round(16 * severity)))):
-        radius = short * rng.uniform(0.008, 0.016 + 0.022 * severity)
-        outline = _blob(_near(centre, spread, shape, rng), radius, rng, stretch=rng.uniform(1.0, 2.2), rough=0.3)
+    count = int(rng.integers(1, 4 + round(16 * severity)))
+    largest = (0.026 + 0.03 * severity) / count**0.25  # a few large ones or many small ones
+    for _ in range(count):
+        radius = short * rng.uniform(0.013, largest)
+        outline = _blob(_near(centre, spread, shape, rng), radius, rng, stretch=rng.uniform(1.0, 2.5), rough=0.3)
         _fill(spots, outline, 1.0)
         if rng.random() < 0.4:  # dried from the middle outwards: a ring
             middle = outline.mean(axis=0, keepdims=True)
-            _fill(spots, np.rint(middle + 0.6 * (outline - middle)).astype(np.int32), 0.3)
-    spots = cv2.GaussianBlur(spots, (0, 0), max(0.4, short * 0.002))
+            _fill(spots, np.rint(middle + 0.6 * (outline - middle)).astype(np.int32), rng.uniform(0.0, 0.7))
+    spots = cv2.GaussianBlur(spots, (0, 0), max(0.4, short * rng.uniform(0.001, 0.005)))
     if dark:
-        silver = np.float32(0.35 + 0.6 * severity) * np.array([0.8, 1.0, 1.1], np.float32)
+        silver = np.float32(0.4 + 0.6 * severity) * np.array([0.8, 1.0, 1.1], np.float32)
         return np.asarray(density + spots[..., None] * silver, np.float32)
     return np.asarray(density * (1.0 - spots[..., None] * np.float32(0.45 + 0.35 * severity)), np.float32)
 
@@ -110,8 +110,9 @@ def dye_removal(density: Density, base: Density, severity: float, rng: np.random
         np.maximum(streaks, profile * ends, out=streaks)
     fibres = cv2.resize(rng.random((height, max(2, width // 40)), dtype=np.float32), (width, height))
     rubbed = streaks * np.clip(0.55 + 0.75 * fibres, 0.0, 1.0)
-    green = rng.uniform(0.3, 0.8)
-    depth = np.array([green * rng.uniform(0.0, 0.8), green, 1.0], np.float32) * np.float32(0.45 + 0.5 * severity)
+    green = rng.uniform(0.2, 1.0) if np.ptp(base) > 0 else 1.0  # a black-and-white film has but one layer
+    red = green * rng.uniform(0.0, 1.0) if np.ptp(base) > 0 else 1.0
+    depth = np.array([red, green, 1.0], np.float32) * np.float32(0.45 + 0.5 * severity)
     return np.asarray(density * (1.0 - rubbed[..., None] * depth), np.float32)
 
 
@@ -124,32 +125,6 @@ DRAWINGS: dict[str, Drawing] = {
     "holes": holes,
 }
 """The defects that are marks on the film, in the order in which they come about: holes last, nothing covers them."""
-
-
-def shows(before: Density, after: Density) -> NDArray[np.bool_]:
-    """Where (h, w) a drawing changed the density of some layer visibly."""
-    changed: NDArray[np.bool_] = np.abs(after - before).max(axis=2) >= VISIBLE
-    return changed
-
-
-def dust_and_scratches(density: Density, rng: np.random.Generator) -> Density:
-    """What any negative carries and stays readable with: specks, now and then a hair or a thin scratch."""
-    shape = _size(density)
-    short = min(shape)
-    opaque = np.zeros(shape, np.float32)
-    for _ in range(int(rng.poisson(rng.choice([1.0, 8.0])))):
-        _fill(opaque, _blob(_anywhere(shape, rng), short * rng.uniform(0.0008, 0.004), rng, rough=0.4), 1.0)
-    for _ in range(int(rng.poisson(0.3))):
-        start = np.array(_anywhere(shape, rng), np.float64)
-        steps = rng.normal(0.0, 0.012 * short, (16, 2)) + rng.normal(0.0, 0.012 * short, 2)
-        hair = np.rint(start + np.cumsum(steps, axis=0)).astype(np.int32)
-        cv2.polylines(opaque, [hair], False, 0.8, max(1, round(short * 0.002)), cv2.LINE_AA)
-    scratched = np.zeros(shape, np.float32)
-    for _ in range(int(rng.poisson(0.4))):
-        y, slope = rng.uniform(0, shape[0]), rng.normal(0.0, 0.01)
-        ends = (0, round(y)), (shape[1], round(y + slope * shape[1]))
-        cv2.line(scratched, *ends, rng.uniform(0.2, 0.6), max(1, round(short * 0.0015)), cv2.LINE_AA)
-    return np.asarray((density + 0.9 * opaque[..., None]) * (1.0 - 0.3 * scratched[..., None]), np.float32)
 
 
 def cloud_field(shape: tuple[int, int], scale: float, rng: np.random.Generator) -> Field:

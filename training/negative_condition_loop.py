@@ -1,0 +1,242 @@
+"""The training loop of ``negative_condition``: quarters first, then whole squares, resumable after any epoch."""
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from film.errors import SafelightError
+from film.specs import NEGATIVE_CONDITION
+from training.negative_condition import NegativeCondition
+from training.negative_condition_augment import augment, quarter, rephotograph
+from training.negative_condition_data import Negatives
+from training.negative_condition_report import History, answer, measure, objective
+from training.tensorboard import Log
+
+CONSOLE = Console()
+
+
+class DeviceError(SafelightError):
+    """The device that was asked for is not there."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides how a training goes; written beside the weights."""
+
+    seed: int = 0
+    negatives: int = 7000
+    """Simulated negatives to train on."""
+    held_out: int = 500
+    """Negatives to choose an epoch and a temperature by; twice as many, of a world of their own, to judge by."""
+    quarter_epochs: int = 14
+    """Epochs on random quarters, which cost a quarter of the time, before those on whole squares."""
+    epochs: int = 10
+    batch: int = 12
+    """Squares in a step; twice as many quarters. Steps are what a short run lacks."""
+    learning_rate: float = 2e-3
+    weight_decay: float = 2e-2
+    warm_up: int = 100
+    """Steps over which the learning rate rises."""
+    schedule: str = "cosine"
+    """``cosine`` falls to nothing over the epochs; ``plateau`` falls to 0.3 of itself where the held-out loss has not
+    fallen for three epochs (ReduceLROnPlateau)."""
+    patience: int = 5
+    """Epochs on whole squares without a better validation loss before training stops."""
+    minutes: float = 0.0
+    """No new epoch starts after this long; 0 is without limit. A limit makes a run depend on the machine."""
+
+    @property
+    def every_epoch(self) -> int:
+        """How many epochs there are at most."""
+        return self.quarter_epochs + self.epochs
+
+
+@dataclass
+class Run:
+    """A training on its way: all that a checkpoint holds."""
+
+    network: NegativeCondition
+    optimiser: torch.optim.Optimizer
+    plateau: torch.optim.lr_scheduler.ReduceLROnPlateau
+    generator: torch.Generator
+    history: History
+    best: dict[str, Any]
+    since_best: int = 0
+
+    def keep(self, path: Path, recipe: Recipe) -> None:
+        """Write everything to ``path``, in one step."""
+        parts = {name: getattr(self, name).state_dict() for name in ("network", "optimiser", "plateau")}
+        whole = {
+            **parts,
+            "generator": self.generator.get_state(),
+            "history": asdict(self.history),
+            "best": self.best,
+            "since_best": self.since_best,
+            "recipe": asdict(recipe),
+        }
+        torch.save(whole, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def resume(self, path: Path, recipe: Recipe) -> None:
+        """Go on from ``path`` if it is there and of the same recipe."""
+        if not path.is_file():
+            return
+        whole = torch.load(path, weights_only=True)
+        if whole["recipe"] != asdict(recipe):
+            return
+        for name in ("network", "optimiser", "plateau"):
+            getattr(self, name).load_state_dict(whole[name])
+        self.generator.set_state(whole["generator"])
+        self.history, self.best, self.since_best = History(**whole["history"]), whole["best"], whole["since_best"]
+
+
+def fast_in_bfloat16(device: torch.device) -> bool:
+    """Whether ``device`` multiplies bfloat16 faster than single precision: GPUs, CPUs with AVX512-BF16 or AMX."""
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return device.type == "cuda"
+
+
+def choose_device(name: str) -> torch.device:
+    """``cpu``, ``cuda`` or another name of torch's; ``auto`` is a GPU where there is one. DeviceError otherwise."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError(f"Cannot train on {name!r}: {error}. Use --device cpu or auto.") from error
+    return device
+
+
+def train(
+    network: NegativeCondition,
+    data: Negatives,
+    held_out: Negatives,
+    recipe: Recipe,
+    checkpoint: Path | None = None,
+    logs: Path | None = None,
+) -> History:
+    """Train ``network`` in place, where it is, to the epoch with the lowest loss on ``held_out``; tell how it went.
+
+    With a ``checkpoint``, each epoch is kept there and a killed run goes on after the last; ``logs`` is a folder for
+    TensorBoard.
+    """
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.3, patience=2)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    run = Run(network, optimiser, plateau, generator, History(), {"loss": float("inf"), "network": {}})
+    if checkpoint:
+        run.resume(checkpoint, recipe)
+    fast, began = fast_in_bfloat16(network.fc.weight.device), time.monotonic()
+    for epoch in range(len(run.history.f1) + 1, recipe.every_epoch + 1):
+        whole = epoch > recipe.quarter_epochs
+        if run.since_best > recipe.patience:
+            break
+        run.history.train_loss.append(_epoch(run, data, recipe, epoch, whole, fast))
+        answers = answer(network, held_out.pixels, fast=fast)
+        loss = float(objective(answers, held_out.places.float()))
+        run.history.learning_rate.append(optimiser.param_groups[0]["lr"])
+        if recipe.schedule == "plateau":
+            plateau.step(loss)
+        metrics = measure(answers, held_out)
+        run.history.validation_loss.append(loss)
+        run.history.accuracy.append(metrics["accuracy"])
+        run.history.f1.append(metrics["f1"])
+        _tell(epoch, whole, run.history, metrics)
+        if logs:
+            _log(logs, epoch, run.history, metrics)
+        run.since_best += whole
+        if loss < run.best["loss"]:
+            run.best = {"loss": loss, "network": copy.deepcopy(network.state_dict())}
+            run.since_best = 0
+        if checkpoint:
+            run.keep(checkpoint, recipe)
+        if 0 < recipe.minutes * 60 < time.monotonic() - began:
+            break
+    if run.best["network"]:
+        network.load_state_dict(run.best["network"])
+    network.eval()
+    return run.history
+
+
+def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, fast: bool) -> float:
+    """One pass over ``data``; the mean loss."""
+    run.network.train()
+    device, losses = run.network.fc.weight.device, []
+    batches = torch.split(_balanced(data, run.generator), recipe.batch if whole else 2 * recipe.batch)
+    for number, index in enumerate(track(batches, f"epoch {epoch}", console=CONSOLE, transient=True)):
+        _set_rate(run.optimiser, recipe, (epoch - 1) * len(batches) + number, (epoch - 1 + number / len(batches)))
+        pixels, places = data.pixels[index], data.places[index]
+        if not whole:
+            pixels, places = quarter(pixels, places, run.generator)
+        scaled = rephotograph(pixels, run.generator).permute(0, 3, 1, 2).float() / 255
+        scaled, truth = augment(scaled, places.float(), run.generator)
+        scaled = scaled.contiguous(memory_format=torch.channels_last).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+            logits = run.network(scaled)
+        loss = objective(type(logits)(*(output.float() for output in logits)), truth.to(device))
+        run.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
+        run.optimiser.step()
+        losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int, epochs: float) -> None:
+    """The learning rate of ``step``, ``epochs`` after the beginning."""
+    if step < recipe.warm_up:
+        optimiser.param_groups[0]["lr"] = recipe.learning_rate * (step + 1) / recipe.warm_up
+    elif recipe.schedule == "cosine":
+        share = (1 + math.cos(math.pi * epochs / recipe.every_epoch)) / 2
+        optimiser.param_groups[0]["lr"] = recipe.learning_rate * (0.01 + 0.99 * share)
+
+
+def _balanced(data: Negatives, generator: torch.Generator) -> torch.Tensor:
+    """Indices of a shuffled epoch with as many damaged as readable negatives, the rarer ones drawn more than once."""
+    each = len(data) // 2
+    kinds = [kind for kind in (data.readable.nonzero()[:, 0], (~data.readable).nonzero()[:, 0]) if len(kind)]
+    drawn = []
+    for kind in kinds:
+        repeats = -(-each // len(kind))
+        shuffled = [kind[torch.randperm(len(kind), generator=generator)] for _ in range(repeats)]
+        drawn.append(torch.cat(shuffled)[:each])
+    together = torch.cat(drawn)
+    return together[torch.randperm(len(together), generator=generator)]
+
+
+def _tell(epoch: int, whole: bool, history: History, metrics: dict[str, Any]) -> None:
+    """A line an epoch; every second epoch the confusion matrix too."""
+    CONSOLE.print(
+        f"epoch {epoch:2} ({'squares' if whole else 'quarters'})  loss {history.train_loss[-1]:.3f}, held out "
+        f"{history.validation_loss[-1]:.3f}  accuracy {metrics['accuracy']:.3f}  F1 {metrics['f1']:.3f}  "
+        f"recall damaged {metrics['recall_damaged']:.3f}, readable {metrics['recall_readable']:.3f}  "
+        f"AUC {', '.join(f'{name} {auc:.2f}' for name, auc in metrics['auc'].items() if auc is not None)}",
+        soft_wrap=True,
+    )
+    if epoch % 2 == 0:
+        CONSOLE.print(f"         confusion, a row a truth of {NEGATIVE_CONDITION.labels}: {metrics['confusion']}")
+
+
+def _log(folder: Path, epoch: int, history: History, metrics: dict[str, Any]) -> None:
+    """A point of every curve for TensorBoard."""
+    values = {
+        "loss/train": history.train_loss[-1],
+        "loss/held out": history.validation_loss[-1],
+        "learning rate": history.learning_rate[-1],
+        **{name: metrics[name] for name in ("accuracy", "f1", "recall_damaged", "recall_readable")},
+        **{f"AUC/{name}": auc for name, auc in metrics["auc"].items() if auc is not None},
+    }
+    with Log(folder, epoch) as log:
+        log.scalars(epoch, values)
