@@ -1,8 +1,11 @@
 """``python -m training``: make data, train and judge the two networks."""
 
 from importlib import import_module
+from typing import Any
 
 import click
+
+from film.errors import SafelightError
 
 COMMANDS = {
     "film_origin": ("training.train_film_origin", "Train film_origin: film or digital?"),
@@ -27,6 +30,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what is wrong with a user's data is a sentence and exit code 1, in every command."""
+        try:
+            return super().invoke(ctx)
+        except SafelightError as error:
+            raise click.ClickException(str(error)) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print names and lines without importing anything."""
