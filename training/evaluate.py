@@ -52,7 +52,10 @@ def evaluate(
         return None
     if held_out is not None:
         table = index(data, spec.labels, held_out).query("split == 'test'")
-    network = LOADERS[spec.name](file)
+    try:
+        network = LOADERS[spec.name](file)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     judged = judge(spec, table, network)
     if judged.labelled.empty:
         click.echo(f"{spec.name} is left out: none of its {len(table)} pictures can be read.", err=True)

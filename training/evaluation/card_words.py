@@ -27,7 +27,7 @@ LICENSED = (
 WORDS: Mapping[str, Words] = {
     FILM_ORIGIN.name: Words(
         question="Was this photograph taken on film or with a digital camera?",
-        made="A network in Keras, trained from scratch (docs/training.md).",
+        made="A network in Keras, trained from scratch; its recipe below names which of ours it is (docs/training.md).",
         outputs=f"SCORES FP32 [2]: probability of {', of '.join(FILM_ORIGIN.labels)}",
         use=(
             "Sorting a collection of scans and camera files, with a person who looks at what is unsure.",
