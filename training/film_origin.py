@@ -1,105 +1,44 @@
-"""The network of ``film_origin``: film or digital, from 700 x 700 pixels.
+"""The weights of ``film_origin``: which network they are of, and how they are kept."""
 
-Keras 3, on torch unless KERAS_BACKEND says otherwise. No padding anywhere; 2 x 2 max-pooling after each of five
-convolutions; 7,603,905 parameters at 700 x 700.
-"""
-
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import layers
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from film.specs import FILM_ORIGIN
+from training import founding, grain
 
-CONVOLUTIONS = ((32, 3), (64, 2), (128, 3), (256, 1), (256, 2))
-"""Filters and kernel side of each convolution."""
-HIDDEN = 64
-L2 = 0.001
-DROPOUT = 0.5
-
-
-def _trunk() -> list[layers.Layer]:
-    trunk: list[layers.Layer] = []
-    for number, (filters, side) in enumerate(CONVOLUTIONS, 1):
-        trunk.append(
-            layers.Conv2D(filters, side, activation="relu", kernel_initializer="he_normal", name=f"conv{number}")
-        )
-        trunk.append(layers.MaxPooling2D(name=f"pool{number}"))
-    return trunk
+NETWORKS: dict[str, Callable[[int], keras.Model]] = {"grain": grain.build, "founding": founding.build}
+"""How to build each network for pictures of a side in pixels; the first is the one that is served."""
+SERVED = "grain"
+HALF_FROM = 100_000
+"""Weights of at least this many values are kept in half precision."""
 
 
-def _head() -> list[layers.Layer]:
-    regularizer = keras.regularizers.L2(L2)
-    return [
-        layers.Dense(HIDDEN, activation="relu", kernel_regularizer=regularizer, name="hidden"),
-        layers.Dropout(DROPOUT, name="dropout"),
-        layers.Dense(1, activation="sigmoid", name="film"),
-    ]
-
-
-def build(size: int = FILM_ORIGIN.size) -> keras.Model:
-    """The untrained network: float32 (n, size, size, 3) RGB in 0..1 to the probability of film, (n, 1).
-
-    ``size`` is at least 76, below which no pixel is left after the last pooling; other sizes than the served one are
-    for tests.
-    """
-    return keras.Sequential(
-        [keras.Input((size, size, 3), name="pixels"), *_trunk(), layers.Flatten(name="flatten"), *_head()],
-        name=FILM_ORIGIN.name,
-    )
-
-
-def build_pooled(size: int) -> keras.Model:
-    """The same trunk under a head that averages over all places, for training on small crops of ``size`` pixels.
-
-    What it learns moves into the real network with ``unfold``.
-    """
-    pool = layers.GlobalAveragePooling2D(name="average")
-    return keras.Sequential([keras.Input((size, size, 3), name="pixels"), *_trunk(), pool, *_head()], name="pooled")
-
-
-def look_at_texture(network: keras.Model) -> None:
-    """Take the mean out of every second filter of an untrained first layer.
-
-    Brightness drowns grain in a random filter; one that sums to zero sees texture from the first step on.
-    """
-    layer = network.get_layer("conv1")
-    kernel, bias = layer.get_weights()
-    kernel[..., ::2] -= kernel[..., ::2].mean(axis=(0, 1, 2), keepdims=True)
-    layer.set_weights([kernel, bias])
-
-
-def unfold(pooled: keras.Model, network: keras.Model) -> None:
-    """Give ``network`` the weights of ``pooled`` so that both say the same of the same picture.
-
-    Averaging over p places and then multiplying by a kernel is multiplying each place by the kernel over p, so the
-    pooled kernel is repeated for every place. Training can then tell the places apart.
-    """
-    places = network.get_layer("hidden").kernel.shape[0] // CONVOLUTIONS[-1][0]
-    for layer in pooled.layers:
-        weights = layer.get_weights()
-        if layer.name == "hidden":
-            weights[0] = np.tile(weights[0] / places, (places, 1))
-        if weights:
-            network.get_layer(layer.name).set_weights(weights)
-
-
-def save(network: keras.Model, path: Path) -> None:
-    """Write the weights as half-precision safetensors; names are Keras's variable paths, such as ``conv1/kernel``."""
+def save(network: keras.Model, path: Path, kind: str) -> None:
+    """Write the weights as safetensors; names are Keras's variable paths, such as ``members/kernel``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {variable.path: keras.ops.convert_to_numpy(variable.value) for variable in network.weights}
-    save_file({name: np.ascontiguousarray(value, np.float16) for name, value in weights.items()}, path)
+    weights = {}
+    for variable in network.weights:
+        value = keras.ops.convert_to_numpy(variable.value)
+        weights[variable.path] = np.ascontiguousarray(value, np.float16 if value.size >= HALF_FROM else np.float32)
+    save_file(weights, path, {"network": kind})
 
 
 def load(path: Path, size: int = FILM_ORIGIN.size) -> keras.Model:
-    """The network with the weights that ``save`` wrote to ``path``.
+    """The network whose weights ``save`` wrote to ``path``: float32 (n, size, size, 3) in 0..1 to (n, 1).
 
-    Raises ValueError, naming the file and the weight, when they are not this network's.
+    Raises ValueError, naming the file and the weight, when they are not of a network of ours.
     """
-    network = build(size)
-    stored = load_file(path)
+    with safe_open(path, "numpy") as file:
+        kind = (file.metadata() or {}).get("network", "")
+        if kind not in NETWORKS:
+            raise ValueError(f"{path} does not say which network it is of: it was not written by training/film_origin.")
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    network = NETWORKS[kind](size)
     for variable in network.weights:
         if variable.path not in stored:
             raise ValueError(f"{path} has no weight {variable.path!r}: it was not written by training/film_origin.py.")

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from training.tensorboard import Log
+
 
 class Report(keras.callbacks.Callback):  # type: ignore[misc]
     """Says after each epoch how it went, and while it goes how far it is; starts none after ``minutes``, if any."""
@@ -40,6 +42,19 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
         self.console.print(f"{self.name} {self.epoch}/{self.epochs}: {numbers}", highlight=False)
 
 
+class Curves(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes every epoch's numbers for TensorBoard into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """One point of each curve."""
+        with Log(self.folder, epoch) as log:
+            log.scalars(epoch, {key: float(value) for key, value in (logs or {}).items()})
+
+
 def fit(
     network: keras.Model,
     train: keras.utils.PyDataset,
@@ -51,13 +66,14 @@ def fit(
     out: Path,
     name: str,
     minutes: float = 0.0,
+    log: Path | None = None,
 ) -> dict[str, list[float]]:
     """Train with Adam at ``rate`` on binary cross-entropy; afterwards ``network`` has its best weights by test loss.
 
     Stops after ``patience`` epochs without a better one, and starts none after ``minutes`` unless that is 0.
     ``out/<name>.weights.h5`` is the best so far; ``out/<name>.state`` is what a killed run goes on from when it is
-    started again, and is deleted at the end. Returns a list by epoch for each of loss, accuracy, val_loss and
-    val_accuracy.
+    started again, and is deleted at the end. ``log`` is a folder for TensorBoard. Returns a list by epoch for each of
+    loss, accuracy, val_loss, val_accuracy and learning_rate, which halves after half of the patience.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
@@ -65,8 +81,10 @@ def fit(
     watchers = [
         keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
         keras.callbacks.ModelCheckpoint(best, "val_loss", save_best_only=True, save_weights_only=True),
+        keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2)),
         keras.callbacks.BackupAndRestore(out / f"{name}.state"),
         Report(name, epochs, minutes),
+        *([Curves(log)] if log else []),
     ]
     history = network.fit(train, validation_data=test, epochs=epochs, verbose=0, callbacks=watchers)
     return {key: [float(value) for value in values] for key, values in history.history.items()}

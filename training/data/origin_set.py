@@ -1,18 +1,18 @@
-"""Whole pictures to judge ``film_origin`` on while it is made: 700 x 700 pixels through the operation that serves.
+"""Pictures for ``film_origin``, made once and kept as JPEGs: squares of about 700 to 1100 pixels.
 
-Each digital photograph gives several digital pictures and several simulated film photographs, each with its own crop,
-edit, film, scan and JPEG; a real film photograph gives several through the chain that all share. All that is made
-from one photograph stays on that photograph's side of the split.
+Each digital photograph gives several pairs of twins, each with its own piece, edit, film, scanner and JPEG; a real
+film photograph gives several pieces through the chain that all share. All that is made from one photograph stays on
+that photograph's side of the split.
 """
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,98 +21,76 @@ from rich.progress import track
 from film.images import decode
 from film.ops.fast import decode_crop_resize
 from film.specs import FILM_ORIGIN
-from training.data.darkroom import positive
-from training.data.darkroom.finish import finish, frame, photograph_digital, to_jpeg
-from training.data.darkroom.positive import photograph_positive
+from training.data.darkroom import twins
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
-MAKERS = ("finish", "grain", "light", "positive", "stocks")
+MAKERS = ("digital", "finish", "grain", "light", "positive", "scanner", "stocks", "twins")
 """Modules of the darkroom whose change makes old pictures useless."""
 
 
-@dataclass(frozen=True)
-class OriginSet:
-    """``pixels`` uint8 (n, size, size, 3), possibly on disk; ``rows`` n rows: path, kind, variant, group, split."""
-
-    pixels: NDArray[np.uint8]
-    rows: pd.DataFrame
-    name: str
-    """Of the folder in the cache: the same for the same pictures, settings and code."""
-
-    @property
-    def targets(self) -> NDArray[np.float32]:
-        """1 for film, real or simulated, 0 for digital; (n,)."""
-        return np.asarray(self.rows.kind != DIGITAL, np.float32)
+def targets(rows: pd.DataFrame) -> NDArray[np.float32]:
+    """1 for film, real or simulated, 0 for digital; (n,)."""
+    return np.asarray(rows.kind != DIGITAL, np.float32)
 
 
-def plan(table: pd.DataFrame, variants: int, film_variants: int) -> pd.DataFrame:
-    """A row a picture to make: ``variants`` of each kind from a digital photograph, ``film_variants`` from film."""
-    rows = []
-    for record in table.to_dict("records"):
-        is_film = record["label"] == FILM_ORIGIN.positive
-        for kind in (FILM,) if is_film else (DIGITAL, SIMULATED):
-            for variant in range(film_variants if is_film else variants):
-                rows.append({"path": record["path"], "kind": kind, "variant": variant, "group": record["group"]})
-                rows[-1]["split"] = record["split"]
-    return pd.DataFrame(rows)
+def pixels(rows: pd.DataFrame, size: int = FILM_ORIGIN.size) -> Iterator[NDArray[np.uint8]]:
+    """Each picture of ``rows`` as it is served: uint8 (size, size, 3)."""
+    for file in rows.file:
+        yield decode_crop_resize(file.read_bytes(), size)
 
 
-def make(path: Path, kind: str, variant: int, seed: int) -> bytes:
-    """The JPEG of one row of a plan. The same arguments give the same bytes."""
-    rng = np.random.default_rng([seed, crc32(path.name.encode()), crc32(kind.encode()), variant])
-    picture = frame(decode(path.read_bytes()), rng)
-    if kind == DIGITAL:
-        picture = photograph_digital(picture, rng)
-    elif kind == SIMULATED:
-        picture = photograph_positive(picture, rng)
-    return to_jpeg(finish(picture, rng), rng)
-
-
-def _pixels(job: tuple[Path, str, int, int, int]) -> NDArray[np.uint8]:
-    path, kind, variant, seed, size = job
-    return decode_crop_resize(make(path, kind, variant, seed), size)
+def as_found(table: pd.DataFrame) -> pd.DataFrame:
+    """The photographs of ``table`` themselves, unchanged, as rows."""
+    kind = (table.label == FILM_ORIGIN.positive).map({True: FILM, False: DIGITAL})
+    return pd.DataFrame({"file": table.path, "kind": kind, "path": table.path, "group": table.group})
 
 
 def prepare(
-    table: pd.DataFrame,
-    cache: Path,
-    *,
-    seed: int = 0,
-    size: int = FILM_ORIGIN.size,
-    variants: int = 2,
-    film_variants: int = 2,
-) -> OriginSet:
-    """Make, or find in ``cache``, pictures of the photographs in ``table`` (see ``training.data.pictures.index``).
+    table: pd.DataFrame, cache: Path, *, seed: int = 0, size: int = FILM_ORIGIN.size, variants: int = 8
+) -> pd.DataFrame:
+    """Make, or find in ``cache``, pictures of the photographs of ``table`` (see ``training.data.pictures.index``).
 
-    The folder name in ``cache`` says the settings and the code, so that others never get mixed up; an interrupted run
-    goes on where it stopped.
+    A row a picture: ``file`` (JPEG), ``kind``, ``path`` of the photograph, ``group``. The folder's name in ``cache``
+    says the settings and the code, so that others never get mixed up; an interrupted run goes on where it stopped.
     """
-    rows = plan(table, variants, film_variants)
-    folder = cache / f"origin-{size}-{len(rows)}-{seed}-{_fingerprint(rows):08x}"
+    folder = cache / f"origin-{size}-{seed}-{_code():08x}"
     folder.mkdir(parents=True, exist_ok=True)
-    pixels, done = _open(folder / "pixels.npy", (len(rows), size, size, 3)), _open(folder / "done.npy", (len(rows),))
-    missing = np.flatnonzero(done == 0)
-    jobs = [(rows.path[i], rows.kind[i], int(rows.variant[i]), seed, size) for i in missing]
+    rows, jobs = [], []
+    for photograph in table.to_dict("records"):
+        kinds = (FILM,) if photograph["label"] == FILM_ORIGIN.positive else (DIGITAL, SIMULATED)
+        name = f"{photograph['path'].stem}-{crc32(str(photograph['path'].resolve()).encode()):08x}"
+        for variant in range(variants):
+            files = [folder / f"{name}-{variant}-{kind}.jpg" for kind in kinds]
+            if not all(file.exists() for file in files):
+                jobs.append((photograph["path"], files, [seed, crc32(photograph["path"].name.encode()), variant], size))
+            same = {"path": photograph["path"], "group": photograph["group"]}
+            rows += [same | {"file": file, "kind": kind} for file, kind in zip(files, kinds, strict=True)]
     if jobs:
         # Fresh processes: a fork of one whose torch threads have run would wait for them for ever.
-        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-            results = track(pool.map(_pixels, jobs, chunksize=4), "Making pictures", total=len(jobs))
-            for number, result in zip(missing, results, strict=True):
-                pixels[number], done[number] = result, 1
-    return OriginSet(pixels, rows, folder.name)
+        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _alone) as pool:
+            for _ in track(pool.map(_make, jobs, chunksize=4), "Making pictures", total=len(jobs)):
+                pass
+    return pd.DataFrame(rows)
 
 
-def _fingerprint(rows: pd.DataFrame) -> int:
-    """A number that changes with the pictures wanted and with the code that makes them."""
-    code = b"".join(
-        path.read_bytes() for path in sorted(Path(positive.__file__).parent.glob("*.py")) if path.stem in MAKERS
-    )
-    return crc32(rows.to_csv(index=False).encode(), crc32(code))
+def _alone() -> None:
+    """A worker a core: OpenCV's own threads would only get in each other's way."""
+    cv2.setNumThreads(1)
 
 
-def _open(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An array of bytes on disk that starts as zeros."""
-    open_memmap: Any = np.lib.format.open_memmap  # numpy leaves it untyped
-    opened: NDArray[np.uint8] = open_memmap(path, mode="r+" if path.exists() else "w+", dtype=np.uint8, shape=shape)
-    return opened
+def _make(job: tuple[Path, list[Path], list[int], int]) -> None:
+    """Write the files of one variant of a photograph: a pair of twins, or one picture of real film."""
+    path, files, seed, size = job
+    rng, picture = np.random.default_rng(seed), decode(path.read_bytes())
+    jpegs = twins.make_twins(picture, size, rng) if len(files) == 2 else (twins.make_single(picture, size, rng),)
+    for file, jpeg in zip(files, jpegs, strict=True):
+        half = file.with_suffix(".part")
+        half.write_bytes(jpeg)
+        half.replace(file)
+
+
+def _code() -> int:
+    """A number that changes with the code that makes the pictures."""
+    modules = sorted(Path(twins.__file__).parent.glob("*.py"))
+    return crc32(b"".join(path.read_bytes() for path in modules if path.stem in MAKERS))

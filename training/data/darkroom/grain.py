@@ -29,14 +29,17 @@ def add_grain(
     rng: np.random.Generator,
     *,
     shared: float = 0.8,
+    power: float = 0.5,
+    fog: float = 0.01,
 ) -> NDArray[np.float32]:
     """``density`` (h, w, 3) with grain.
 
     ``strength`` is the standard deviation of density where the film is 1.0 denser than its ``base`` (3,). It grows with
-    the root of the image density, as Siedentopf's relation says of randomly placed grains, and a tenth of it is left
-    in clear film (fog). ``size`` is the correlation length in pixels (see ``noise``). Each layer has its own grain;
-    ``shared`` (0..1) is the part of its variance that the three have in common, because each channel of a scanner
-    sees all dyes; a monochrome film has 1.
+    the root of the image density, as Siedentopf's relation says of randomly placed grains of one size; real emulsions
+    mix sizes, the large ones in the thin tones, so that ``power`` may be lower, below 0 even. ``fog`` is the image
+    density that clear film counts as having. ``size`` is the correlation length in pixels (see ``noise``). Each layer
+    has its own grain; ``shared`` (0..1) is the part of its variance that the three have in common, because each channel
+    of a scanner sees all dyes; a monochrome film has 1.
     """
     height, width = density.shape[:2]
     common = noise(height, width, size, rng)
@@ -45,5 +48,5 @@ def add_grain(
         own = common if shared >= 1 else noise(height, width, size, rng)
         mixed = np.sqrt(shared) * common + np.sqrt(1 - shared) * own if shared < 1 else common
         above = np.maximum(density[..., channel] - base[channel], 0.0)
-        out[..., channel] = density[..., channel] + strength * np.sqrt(above + 0.01) * mixed
+        out[..., channel] = density[..., channel] + strength * (above + fog) ** power * mixed
     return out

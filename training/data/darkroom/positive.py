@@ -1,7 +1,7 @@
 """A film photograph as a lab hands it back: exposed, developed, scanned, inverted; from a digital picture.
 
-Only what film itself does happens here. What any picture goes through afterwards - lens softness, resizing,
-sharpening, JPEG - is ``finish``, and digital pictures get that too, so that it tells the classes nothing.
+Only what film and its scanner do happens here. What any picture goes through afterwards - resizing, sharpening, JPEG -
+is ``finish``, and digital pictures get that too, so that it tells the classes nothing.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.data.darkroom.grain import add_grain
 from training.data.darkroom.light import MID_GREY, to_light, to_picture
+from training.data.darkroom.scanner import digitise, draw_scanner
 from training.data.darkroom.stocks import Stock, load_stocks
 
 
@@ -26,9 +27,14 @@ class Roll:
     """How far clipped highlights of the digital picture are taken to exceed white, as a factor of light."""
     halation: float
     """Share of the light of highlights that the film's back throws into the red layer around them."""
+    softness: float
+    """Blur of the lens and of light scattered in the emulsion: its sigma in thousandths of the frame's long side."""
     grain: float
     grain_size: float
+    grain_power: float
+    fog: float
     shared_grain: float
+    """These five: see ``add_grain``."""
     contrast: float
     """Slope of the lab's inversion; 1 gives the scene's own contrast back."""
     balance: tuple[float, float, float]
@@ -54,14 +60,17 @@ def draw_roll(rng: np.random.Generator) -> Roll:
         stops=float(rng.choice([rng.normal(0.5, 0.8), rng.uniform(-2.5, 3.0)], p=[0.75, 0.25])),
         recovery=float(np.exp(rng.uniform(0.0, np.log(5.0)))),
         halation=float(rng.uniform(0.0, 0.05) if rng.random() < 0.7 else rng.uniform(0.05, 0.2)),
-        grain=float(0.013 * np.sqrt(stock.iso / 200.0) * np.exp(rng.normal(0.0, 0.5))),
-        grain_size=float(rng.uniform(0.0, 0.85)),
-        shared_grain=1.0 if stock.monochrome else float(rng.uniform(0.6, 0.95)),
-        contrast=float(rng.uniform(0.8, 1.25)),
+        softness=float(rng.uniform(0.2, 0.8) if rng.random() < 0.6 else 0.0),
+        grain=float(np.exp(rng.uniform(np.log(0.005), np.log(0.035)))),
+        grain_size=float(abs(rng.normal(0.0, 0.25))),
+        grain_power=float(rng.uniform(-0.25, 0.45)),
+        fog=float(rng.uniform(0.08, 0.5)),
+        shared_grain=1.0 if stock.monochrome else 1.0 - float(np.exp(rng.uniform(np.log(0.01), np.log(0.3)))),
+        contrast=float(rng.uniform(0.7, 1.4)),
         balance=(float(balance[0]), float(balance[1]), float(balance[2])),
-        brightness=float(rng.normal(0.04, 0.08)),
-        black=float(rng.uniform(1.3, 2.4)),
-        white=float(rng.uniform(0.78, 1.0)),
+        brightness=float(rng.normal(0.02, 0.16)),
+        black=float(rng.uniform(1.0, 2.6)),
+        white=float(rng.uniform(0.75, 1.05)),
     )
 
 
@@ -96,13 +105,24 @@ def develop(
 ) -> NDArray[np.float32]:
     """Density (h, w, 3) of the developed negative of an sRGB ``picture`` (h, w, 3), grain included.
 
-    ``frame`` is the long side in pixels of the whole frame where ``picture`` is a part of it: halation reaches as far
-    as the frame is large.
+    ``frame`` is the long side in pixels of the whole frame where ``picture`` is a part of it: halation and softness
+    reach as far as the frame is large.
     """
-    spread = (frame or max(picture.shape[:2])) / 250.0
-    light = halate(scene(picture, roll.recovery), roll.halation, spread)
+    long_side = frame or max(picture.shape[:2])
+    light = halate(scene(picture, roll.recovery), roll.halation, long_side / 250.0)
+    if roll.softness * long_side > 250:
+        light = cv2.GaussianBlur(light, (0, 0), roll.softness * long_side / 1000.0)
     density = roll.stock.density(roll.stock.expose(light, roll.stops))
-    return add_grain(density, roll.stock.base, roll.grain, roll.grain_size, rng, shared=roll.shared_grain)
+    return add_grain(
+        density,
+        roll.stock.base,
+        roll.grain,
+        roll.grain_size,
+        rng,
+        shared=roll.shared_grain,
+        power=roll.grain_power,
+        fog=roll.fog,
+    )
 
 
 def scan(density: NDArray[np.float32], roll: Roll, middle: float | None = None) -> NDArray[np.uint8]:
@@ -143,10 +163,19 @@ def _paper(log_light: NDArray[np.float32], black: float, white: float) -> NDArra
     return np.where(light < knee, light, bent).astype(np.float32)
 
 
-def photograph_positive(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def photograph_positive(
+    picture: NDArray[np.uint8],
+    rng: np.random.Generator,
+    frame: int | None = None,
+    whole: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
     """``picture`` (h, w, 3, sRGB) as if taken on a random film and scanned by a lab; same shape.
 
-    The same ``rng`` state gives the same photograph.
+    Where ``picture`` is a part of a frame, ``frame`` is the frame's long side in the same pixels and ``whole`` the
+    frame itself at any size, which the lab's brightness is set by. The same ``rng`` state gives the same photograph.
     """
-    roll = draw_roll(rng)
-    return scan(develop(picture, roll, rng), roll)
+    roll, scanner = draw_roll(rng), draw_scanner(rng)
+    middle = (
+        None if whole is None else middle_tone(roll.stock.density(roll.stock.expose(scene(whole), roll.stops)), roll)
+    )
+    return digitise(scan(develop(picture, roll, rng, frame), roll, middle), scanner, rng)

@@ -1,0 +1,201 @@
+"""The network of ``film_origin`` that is served: it measures the grain of a picture, then judges what it measured.
+
+The first half is fixed: residuals of luma at three scales, their second to fourth moments and spatial correlation in
+blocks, averaged over the picture with more weight on its smooth parts. Noise residuals are how cameras are told apart
+in forensics (Fridrich and Kodovsky, "Rich Models for Steganalysis of Digital Images", 2012; Lukas, Fridrich and Goljan,
+"Digital Camera Identification from Sensor Pattern Noise", 2006). The second half is trained: many logistic units that
+each see a tenth of the statistics and learn from half of the photographs (Ho, "The Random Subspace Method", 1998;
+Breiman, "Bagging Predictors", 1996). No unit can lean on a quirk of the simulation, which is why this network carries
+over to real film where a free convolutional one does not (docs/training.md has the figures).
+
+Only luma is looked at: colour says more about scene and fashion than about film, and black-and-white is judged alike.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from film.specs import FILM_ORIGIN
+
+BLOCK = 20
+"""Side in pixels of a block that statistics are taken of; the picture's sides are multiples of it."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B, from ITU-R BT.601: what JPEG calls Y."""
+SHORT, LONG = (1.0, 2.0, 1.0), (1.0, 4.0, 6.0, 4.0, 1.0)
+"""Binomial taps: Gaussians of sigma 0.7 and 1 pixel."""
+LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
+"""Steps (down, right) in pixels at which a residual is compared with itself."""
+BANDS = 3
+NOISE_FLOOR = 0.02
+"""Added to every variance, in squared 8-bit levels: about a quarter of what rounding to whole levels gives."""
+FLATNESS = (0.0, 0.5, 1.5)
+"""How strongly texture lowers a block's weight, one kind of average for each."""
+TONES = (0.12, 0.3, 0.5, 0.7, 0.88)
+TONE_WIDTH = 0.1
+MOMENTS = 3 + len(LAGS)
+FEATURES = BANDS * MOMENTS * (len(FLATNESS) + 1) + BANDS * len(TONES)
+"""Numbers that a picture is summed up in: 111."""
+LIMIT = 3.0
+"""Standard deviations beyond which a statistic counts no further: real pictures are odder than simulated ones."""
+
+
+@keras.saving.register_keras_serializable("safelight")
+class GrainStatistics(keras.layers.Layer):  # type: ignore[misc]
+    """float32 (n, h, w, 3) RGB in 0..1, sides a multiple of 20 pixels, to the statistics (n, 111); nothing trainable.
+
+    In order: for each way to average (evenly, smooth blocks more, smooth blocks much more) the mean of each moment of
+    each scale; the spread of each moment; the log variance of each scale in five tones against its mean.
+    """
+
+    def call(self, pixels: Any) -> Any:
+        """The statistics of a batch."""
+        luma = ops.sum(pixels * ops.convert_to_tensor(np.array(LUMA, np.float32) * 255.0), axis=-1, keepdims=True)
+        tone = _flat(_blocks(luma, BLOCK)) / 255.0  # (n, blocks)
+        fine = _blur(luma, SHORT)
+        middle = _blur(fine, LONG)
+        half = _halve(middle)
+        half_smooth = _blur(half, LONG)
+        quarter = _halve(half_smooth)
+        bands = ((luma - fine, BLOCK), (fine - middle, BLOCK), (half - half_smooth, BLOCK // 2))
+        moments = ops.concatenate([_moments(band, block) for band, block in bands], axis=-1)  # (n, blocks, 24)
+        texture = _log_variance(quarter - _blur(quarter, LONG), BLOCK // 4)
+        return self._pool(moments, texture, tone)
+
+    def _pool(self, moments: Any, texture: Any, tone: Any) -> Any:
+        # Clipped blocks, black or white, show no grain.
+        usable = ops.where(ops.logical_and(tone > 0.05, tone < 0.95), 1.0, 1e-2)
+        weights = [_normalised(usable * ops.exp(-strength * texture)) for strength in FLATNESS]
+        means = [_mean(moments, weight) for weight in weights]
+        spread = ops.sqrt(_mean((moments - ops.expand_dims(means[1], 1)) ** 2, weights[1]) + 1e-6)
+        variances = moments[..., ::MOMENTS]
+        tones = []
+        for centre in TONES:
+            near = ops.exp(-(((tone - centre) / TONE_WIDTH) ** 2) / 2) + 1e-4
+            weight = _normalised(near * ops.exp(-FLATNESS[1] * texture))
+            tones.append(_mean(variances, weight) - means[1][..., ::MOMENTS])
+        return ops.concatenate([*means, spread, *tones], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """(n, 111)."""
+        return (input_shape[0], FEATURES)
+
+
+def _blur(image: Any, taps: tuple[float, ...]) -> Any:
+    """``image`` (n, h, w, 1) blurred both ways with ``taps`` of sum 1, mirrored at its edges; same shape."""
+    kernel = np.array(taps, np.float32) / np.float32(sum(taps))
+    pad = len(taps) // 2
+    padded = ops.pad(image, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    down = ops.conv(padded, ops.convert_to_tensor(kernel.reshape(-1, 1, 1, 1)), padding="valid")
+    return ops.conv(down, ops.convert_to_tensor(kernel.reshape(1, -1, 1, 1)), padding="valid")
+
+
+def _blocks(image: Any, side: int) -> Any:
+    return ops.average_pool(image, side, strides=side, padding="valid")
+
+
+def _halve(image: Any) -> Any:
+    return _blocks(image, 2)
+
+
+def _flat(blocks: Any) -> Any:
+    """(n, h, w, 1) as (n, h * w)."""
+    return ops.reshape(blocks, (-1, blocks.shape[1] * blocks.shape[2]))
+
+
+def _variance(band: Any, side: int) -> tuple[Any, Any]:
+    mean = _blocks(band, side)
+    return mean, ops.maximum(_blocks(band * band, side) - mean * mean, 0.0) + NOISE_FLOOR
+
+
+def _log_variance(band: Any, side: int) -> Any:
+    return _flat(ops.log(_variance(band, side)[1]))
+
+
+def _moments(band: Any, side: int) -> Any:
+    """Of each block of a residual (n, h, w, 1): log variance, correlation at each lag, log kurtosis, skewness.
+
+    (n, blocks, 8). Kurtosis is against a normal distribution's 3, after 1 was added to both so that the log is tame.
+    """
+    mean, variance = _variance(band, side)
+    square = band * band
+    height, width = band.shape[1], band.shape[2]
+    moments = [ops.log(variance)]
+    for down, right in LAGS:
+        product = band[:, : height - down, : width - right] * band[:, down:, right:]
+        moments.append((_blocks(_pad(product, down, right), side) - mean * mean) / variance)
+    moments.append(ops.log(1.0 + _blocks(square * square, side) / (variance * variance)) - float(np.log(4.0)))
+    moments.append(ops.clip(_blocks(square * band, side) / variance**1.5, -3.0, 3.0))
+    return ops.stack([_flat(moment) for moment in moments], axis=-1)
+
+
+def _pad(image: Any, down: int, right: int) -> Any:
+    return ops.pad(image, ((0, 0), (0, down), (0, right), (0, 0)))
+
+
+def _normalised(weight: Any) -> Any:
+    return weight / ops.sum(weight, axis=1, keepdims=True)
+
+
+def _mean(values: Any, weight: Any) -> Any:
+    """Weighted mean over blocks of ``values`` (n, blocks, k): (n, k)."""
+    return ops.sum(values * ops.expand_dims(weight, -1), axis=1)
+
+
+@keras.saving.register_keras_serializable("safelight")
+class Standardise(keras.layers.Layer):  # type: ignore[misc]
+    """(n, 111) to the same with mean 0 and spread 1 of what it was ``adapt``ed to, cut off at 3."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights: they are measured, not trained."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
+        self.spread = self.add_weight(shape=shape, initializer="ones", trainable=False, name="spread")
+
+    def adapt(self, statistics: NDArray[np.float32]) -> None:
+        """Take mean and spread from ``statistics`` (n, 111)."""
+        self.mean.assign(statistics.mean(axis=0))
+        self.spread.assign(statistics.std(axis=0) + 1e-4)
+
+    def call(self, statistics: Any) -> Any:
+        """The standardised statistics."""
+        return ops.clip((statistics - self.mean) / self.spread, -LIMIT, LIMIT)
+
+
+@keras.saving.register_keras_serializable("safelight")
+class Calibrate(keras.layers.Layer):  # type: ignore[misc]
+    """The mean of the members' probabilities (n, m) to one calibrated probability (n, 1).
+
+    ``sigmoid(scale * logit + offset)``: Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights: they are fitted, not trained."""
+        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
+        self.offset = self.add_weight(shape=(), initializer="zeros", trainable=False, name="offset")
+
+    def call(self, members: Any) -> Any:
+        """The calibrated probability."""
+        mean = ops.clip(ops.mean(members, axis=-1, keepdims=True), 1e-6, 1 - 1e-6)
+        return ops.sigmoid(self.scale * ops.log(mean / (1.0 - mean)) + self.offset)
+
+
+def build(size: int = FILM_ORIGIN.size, members: int = 200) -> keras.Model:
+    """The untrained network: float32 (n, size, size, 3) RGB in 0..1 to the probability of film, (n, 1)."""
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3), name="pixels"),
+            GrainStatistics(name="statistics"),
+            Standardise(name="standardise"),
+            keras.layers.Dense(members, activation="sigmoid", name="members"),
+            Calibrate(name="film"),
+        ],
+        name=FILM_ORIGIN.name,
+    )
+
+
+def calibrate(network: keras.Model, scale: float, offset: float) -> None:
+    """Put Platt's ``scale`` and ``offset`` of the logit into the last layer."""
+    network.get_layer("film").set_weights([np.float32(scale), np.float32(offset)])
