@@ -197,7 +197,7 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
 
 
 def _threads() -> int:
-    """As many as there are cores that the process may use now, or as the environment allows: more would wait in turn."""
+    """As many as the cores that the process may use now, or as the environment allows: more would wait in turn."""
     cores = len(os.sched_getaffinity(0))
     return min(cores, int(os.environ.get("OMP_NUM_THREADS", cores)))
 
