@@ -19,7 +19,7 @@ HALF_FROM = 100_000
 
 
 def save(network: keras.Model, path: Path, kind: str) -> None:
-    """Write the weights as safetensors; names are Keras's variable paths, such as ``members/kernel``."""
+    """Write the weights as safetensors; names are Keras's, such as ``film_origin/members/kernel``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {}
     for variable in network.weights:

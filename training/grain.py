@@ -173,8 +173,8 @@ class Calibrate(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights: they are fitted, not trained."""
-        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
-        self.offset = self.add_weight(shape=(), initializer="zeros", trainable=False, name="offset")
+        self.scale = self.add_weight(shape=(1,), initializer="ones", trainable=False, name="scale")
+        self.offset = self.add_weight(shape=(1,), initializer="zeros", trainable=False, name="offset")
 
     def call(self, members: Any) -> Any:
         """The calibrated probability."""
@@ -198,4 +198,4 @@ def build(size: int = FILM_ORIGIN.size, members: int = 200) -> keras.Model:
 
 def calibrate(network: keras.Model, scale: float, offset: float) -> None:
     """Put Platt's ``scale`` and ``offset`` of the logit into the last layer."""
-    network.get_layer("film").set_weights([np.float32(scale), np.float32(offset)])
+    network.get_layer("film").set_weights([np.array([scale], np.float32), np.array([offset], np.float32)])

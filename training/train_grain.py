@@ -45,7 +45,7 @@ class Recipe:
     """Start no epoch after this long; 0 is no limit."""
 
 
-TINY = Recipe(size=100, variants=1, members=8, batch=8, epochs=2)
+TINY = Recipe(size=100, variants=1, batch=8, epochs=2)
 """Seconds instead of half an hour, to see that everything runs. What it learns is worth nothing."""
 
 

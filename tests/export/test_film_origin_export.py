@@ -1,4 +1,4 @@
-"""The Keras network, at a side small enough to be quick: every size has the same operations."""
+"""Both Keras networks, at a side small enough to be quick: every size has the same operations."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +13,15 @@ from export.onnx_file import write_onnx
 from export.parity import check_parity
 from export.pictures import drawn_pictures
 from film.specs import FILM_ORIGIN, ONNX_TOLERANCE
-from training.film_origin import build
+from training.film_origin import NETWORKS
 
-SPEC = replace(FILM_ORIGIN, size=76)
+SPEC = replace(FILM_ORIGIN, size=100)
 
 
-@pytest.fixture(scope="module")
-def graph() -> FilmOriginGraph:
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def graph(request: pytest.FixtureRequest) -> FilmOriginGraph:
     torch.manual_seed(0)
-    return FilmOriginGraph(build(SPEC.size)).eval()
+    return FilmOriginGraph(NETWORKS[request.param](SPEC.size)).eval()
 
 
 def test_the_probability_of_film_stands_where_the_labels_say(graph: FilmOriginGraph) -> None:
@@ -39,9 +39,9 @@ def test_its_file_passes_the_gate(graph: FilmOriginGraph, tmp_path: Path) -> Non
     assert all(value <= ONNX_TOLERANCE for value in differences.values())
 
 
-def test_the_layout_changes_at_the_ends_only(graph: FilmOriginGraph, tmp_path: Path) -> None:
+def test_the_layout_changes_at_the_ends_only(tmp_path: Path) -> None:
     """Keras' channels-last network exports with a Transpose around every layer, which OpenVINO pays for."""
-    write_onnx(graph, SPEC, tmp_path / "model.onnx")
+    write_onnx(FilmOriginGraph(NETWORKS["founding"](SPEC.size)).eval(), SPEC, tmp_path / "model.onnx")
     operators = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
     assert operators.count("Conv") == 5
     assert operators.count("Transpose") <= 2

@@ -6,10 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from training.data.darkroom.finish import finish, frame, photograph_digital, to_jpeg
+from training.data.darkroom.digital import clean, photograph_digital
+from training.data.darkroom.finish import finish
 from training.data.darkroom.grain import add_grain, noise
 from training.data.darkroom.positive import draw_roll, halate, photograph_positive, scan, scene
+from training.data.darkroom.scanner import Scanner, digitise, draw_scanner
 from training.data.darkroom.stocks import load_stocks
+from training.data.darkroom.twins import make_single, make_twins
 
 
 def scene_picture(height: int = 120, width: int = 160) -> np.ndarray:
@@ -90,7 +93,7 @@ def test_a_roll_of_black_and_white_has_no_colour() -> None:
     height=st.integers(1, 60),
     width=st.integers(1, 60),
     seed=st.integers(0, 2**32 - 1),
-    make=st.sampled_from([photograph_positive, photograph_digital, finish]),
+    make=st.sampled_from([photograph_positive, photograph_digital, clean]),
 )
 def test_every_step_keeps_the_shape_and_stays_8_bit(height: int, width: int, seed: int, make) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -99,8 +102,59 @@ def test_every_step_keeps_the_shape_and_stays_8_bit(height: int, width: int, see
     assert out.dtype == np.uint8
 
 
-def test_a_frame_becomes_a_jpeg_of_a_size_as_found_on_the_web() -> None:
+def test_a_camera_that_is_cleaned_up_after_has_less_noise_and_the_same_edges() -> None:
+    edges = scene_picture(200, 200)
+    speckled = np.clip(edges + np.random.default_rng(0).normal(0, 4, edges.shape), 0, 255).astype(np.uint8)
+    cleaned = clean(speckled, np.random.default_rng(1))
+    inside = np.s_[5:25, 5:25]  # an even patch
+    assert cleaned[inside].std(axis=(0, 1)).mean() < 0.7 * speckled[inside].std(axis=(0, 1)).mean()
+    step = cleaned[20, 104:108].astype(int).mean(axis=0) - cleaned[20, 92:96].astype(int).mean(axis=0)
+    assert step == pytest.approx([40 - 180, 90 - 60, 170 - 40], abs=12)
+
+
+def test_a_scanner_sharpens_blurs_and_adds_as_much_noise_as_it_says() -> None:
+    picture = np.full((80, 80, 3), 128, np.uint8)
+    picture[:, 40:] = 160
     rng = np.random.default_rng(0)
-    with Image.open(BytesIO(to_jpeg(finish(frame(scene_picture(300, 400), rng), rng), rng))) as image:
+    assert np.array_equal(digitise(picture, Scanner(0.0, 0.0, 0.0, 1.0), rng), picture)
+    sharp = digitise(picture, Scanner(0.0, 0.0, 1.0, 1.0), rng)
+    assert sharp.min() < 128 < 160 < sharp.max()
+    soft = digitise(picture, Scanner(1.0, 0.0, 0.0, 1.0), rng)
+    assert ((soft >= 128) & (soft <= 160)).all()
+    assert len(np.unique(soft)) > 2
+    noisy = digitise(picture, Scanner(0.0, 2.0, 0.0, 1.0), rng)[:, :35].astype(float)
+    assert noisy.std() == pytest.approx(2.0, abs=0.15)
+    assert np.ptp(noisy, axis=2).max() == 0
+    drawn = [draw_scanner(np.random.default_rng(seed)) for seed in range(50)]
+    assert len({scanner.sharpening > 0 for scanner in drawn}) == len({scanner.noise > 0 for scanner in drawn}) == 2
+
+
+def test_a_finished_picture_is_a_jpeg_of_the_size_asked_for() -> None:
+    square = scene_picture(300, 300)
+    with Image.open(BytesIO(finish(square, 210, np.random.default_rng(0)))) as image:
         assert image.format == "JPEG"
-        assert 1000 <= max(image.size) <= 1600
+        assert image.size == (210, 210)
+
+
+@pytest.mark.parametrize(("height", "width"), [(900, 1200), (300, 200), (60, 50)])
+def test_twins_show_the_same_piece_at_the_same_size(height: int, width: int) -> None:
+    bars = np.zeros((height, width, 3), np.uint8)
+    bars[:, np.arange(width) % 60 < 30] = 220  # what no film could hide
+    likeness = []
+    for seed in range(5):
+        digital, film = (Image.open(BytesIO(jpeg)) for jpeg in make_twins(bars, 140, np.random.default_rng(seed)))
+        assert digital.size == film.size
+        assert 140 <= digital.width == digital.height <= 140 * 1.55
+        profiles = [np.asarray(image, float).mean(axis=(0, 2)) for image in (digital, film)]
+        if all(profile.std() > 1 for profile in profiles):
+            likeness.append(np.corrcoef(*profiles)[0, 1])
+    assert np.median(likeness) > 0.9
+
+
+def test_twins_are_the_same_every_time_and_others_with_another_seed() -> None:
+    picture = scene_picture(240, 320)
+    first, again, other = (make_twins(picture, 100, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert len({*first, *other}) == 4
+    with Image.open(BytesIO(make_single(picture, 100, np.random.default_rng(3)))) as image:
+        assert image.width == image.height
