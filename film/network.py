@@ -25,6 +25,11 @@ RunBatch = Callable[[Tensors, Tensors], None]
 
 RUNTIMES = ("openvino", "onnxruntime")
 """In order of preference."""
+PRECISIONS = ("auto", "f32")
+"""Of the arithmetic: bf16 where OpenVINO says that the CPU has it, else single; or single whatever the CPU has.
+
+ONNX Runtime always works in single precision.
+"""
 
 
 class NetworkError(SafelightError, RuntimeError):
@@ -70,35 +75,38 @@ class Network:
         return count.pop()
 
 
-def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0) -> Network:
+def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0, precision: str = "auto") -> Network:
     """Load an ONNX file whose tensors all have the batch first and are otherwise of fixed size.
 
     ``runtime`` is one of ``RUNTIMES``, or ``auto`` for the first that is installed. ``streams`` is how many pictures
-    are worked on at a time; 0 is one for every core this process may use. Raises NetworkError.
+    are worked on at a time; 0 is one for every core this process may use. ``precision`` is one of ``PRECISIONS``.
+    Raises NetworkError.
     """
     if not model_file.is_file():
         raise NetworkError(f"{model_file} is missing: train and publish the network with `make train`.")
     if runtime == "auto":
         runtime = next((name for name in RUNTIMES if importlib.util.find_spec(name)), "")
+    if precision not in PRECISIONS:
+        raise NetworkError(f"There is no precision {precision!r}; it is one of {', '.join(PRECISIONS)}.")
     load = {"openvino": _openvino, "onnxruntime": _onnxruntime}.get(runtime)
     if load is None or not importlib.util.find_spec(runtime):
         raise NetworkError(
             f"No runtime {runtime or 'for networks'} is installed: `pip install openvino` (or `onnxruntime`)."
         )
     try:
-        return load(model_file, streams or len(os.sched_getaffinity(0)))
+        return load(model_file, streams or len(os.sched_getaffinity(0)), precision)
     except Exception as error:  # each runtime has exceptions of its own, not all of them RuntimeErrors
         raise NetworkError(f"{model_file} cannot be loaded by {runtime}: {error}") from error
 
 
-def _openvino(model_file: Path, streams: int) -> Network:
+def _openvino(model_file: Path, streams: int, precision: str) -> Network:
     import openvino as ov
 
     core = ov.Core()
     model = core.read_model(model_file)
     # A fixed batch of one lets OpenVINO plan its memory and choose its kernels once, when it loads.
     model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
-    half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    half = precision == "auto" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     settings = {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "NUM_STREAMS": str(streams),
@@ -130,7 +138,7 @@ def _openvino(model_file: Path, streams: int) -> Network:
 _ONNXRUNTIME_TYPES = {"tensor(uint8)": np.uint8, "tensor(bool)": np.bool_, "tensor(float)": np.float32}
 
 
-def _onnxruntime(model_file: Path, streams: int) -> Network:
+def _onnxruntime(model_file: Path, streams: int, _precision: str) -> Network:
     import onnxruntime as ort
 
     options = ort.SessionOptions()

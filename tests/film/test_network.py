@@ -47,7 +47,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=RUNTIMES)
 def network(request: pytest.FixtureRequest, model_file: Path) -> Network:
-    return load_network(model_file, runtime=request.param, streams=3)
+    return load_network(model_file, runtime=request.param, streams=3, precision="f32")
 
 
 def pictures(count: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -64,6 +64,18 @@ def means(inputs: dict[str, np.ndarray]) -> np.ndarray:
 def test_rows_come_back_in_order_and_invalid_ones_as_nan(network: Network, count: int) -> None:
     inputs = pictures(count)
     np.testing.assert_allclose(network(inputs)["MEAN"], means(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_precision_of_the_cpu_is_near_enough_unless_single_is_asked_for(model_file: Path, runtime: str) -> None:
+    inputs = pictures(5)
+    answer = load_network(model_file, runtime=runtime, precision="auto")(inputs)["MEAN"]
+    np.testing.assert_allclose(answer, means(inputs), atol=2**-8)
+
+
+def test_a_precision_that_does_not_exist_is_refused(model_file: Path) -> None:
+    with pytest.raises(NetworkError, match="no precision 'fp8'; it is one of auto, f32"):
+        load_network(model_file, precision="fp8")
 
 
 def test_no_picture_gives_no_row(network: Network) -> None:

@@ -12,9 +12,12 @@ from film.network import load_network
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        settings = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
+        settings: dict[str, Any] = {
+            key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
+        }
         model_file = Path(args["model_repository"], args["model_version"], "model.onnx")
-        self.network = load_network(model_file, runtime=settings["runtime"], streams=int(settings["streams"]))
+        settings["streams"] = int(settings["streams"])
+        self.network = load_network(model_file, **settings)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         inputs = {
