@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="training needs the train extra")
 
-from film.specs import CLASSIFIERS, DEFECTS
+from film.specs import CLASSIFIERS, DEFECTS, FILM_ORIGIN
 from training import film_origin, negative_condition
 from training.evaluate import command
 
@@ -17,7 +17,8 @@ from training.evaluate import command
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    film_origin.save(film_origin.build(), folder / "film_origin.safetensors")
+    served = film_origin.NETWORKS[film_origin.SERVED](FILM_ORIGIN.size)
+    film_origin.save(served, folder / "film_origin.safetensors", film_origin.SERVED)
     negative_condition.save(negative_condition.build(), folder / "negative_condition.safetensors")
     record = {"recipe": {"seed": 5}, "measured": {"temperature": 1.1, "auc": {"holes": 0.75}}, "commit": "abc"}
     (folder / "negative_condition.json").write_text(json.dumps(record))
@@ -68,7 +69,6 @@ def test_a_report_and_a_card_for_each_network(weights: Path, tmp_path: Path) -> 
         assert text.startswith(f"# {spec.name}\n")
         assert "name0" not in text  # nobody's name
         assert "SIMULATED" in text
-    assert "7,603,905 parameters" in (cards / "film_origin.md").read_text()
     card = (cards / "negative_condition.md").read_text()
     assert "| auc, holes | 0.75 |" in card
     assert "| seed | 5 |" in card
@@ -97,6 +97,13 @@ def test_only_what_a_training_kept_back_is_judged(weights: Path, tmp_path: Path)
     assert run(*options, "--out", tmp_path / "out", "--held-out").exit_code == 0
     numbers = json.loads((tmp_path / "out" / "evaluation.json").read_text())["negative_condition"]
     assert set(numbers["scores"]) == {"pictures/name0_1.png", "pictures/name1_1.png"}
+
+
+def test_weights_of_another_network_are_refused_in_a_sentence(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "film_origin.safetensors").write_bytes((weights / "negative_condition.safetensors").read_bytes())
+    result = run("--data", photographs(tmp_path / "data", "film"), "--weights", tmp_path, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"Error: {tmp_path}" in result.output
 
 
 def test_nothing_to_judge_is_an_error_that_says_what_to_do(weights: Path, tmp_path: Path) -> None:
