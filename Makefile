@@ -34,9 +34,9 @@ format: .venv/dev.done ## Put the code into the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: .venv/dev.done ## Train both networks; DATA=folder has film/ and digital/ in it (default: the samples)
-	$(BIN)/python -m training film_origin $(if $(DATA),--data $(DATA)) $(ARGS)
-	$(BIN)/python -m training negative_condition $(if $(DATA),--data $(DATA)) $(ARGS)
+train: .venv/dev.done ## Train both networks; DATA="folder table.csv ..." with film and digital (docs/data.md)
+	$(BIN)/python -m training film_origin $(DATA:%=--data %) $(ARGS)
+	$(BIN)/python -m training negative_condition $(DATA:%=--data %) $(ARGS)
 
 evaluate: .venv/dev.done ## Report on both networks with real pictures they never saw; DATA=folder NEGATIVES=folder
 	$(BIN)/python -m training evaluate $(DATA:%=--data %) $(NEGATIVES:%=--negatives %) --out $(OUT)/evaluation $(ARGS)
