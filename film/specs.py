@@ -33,6 +33,10 @@ POSITIVE = TensorSpec("POSITIVE", "BYTES", (1,))
 """The positive of a colour negative, as an encoded JPEG; empty for a bad picture."""
 
 
+UNSURE_FROM, UNSURE_TO = 0.4, 0.6
+"""Between these probabilities a verdict is a guess: were they calibrated, four in ten would be wrong, or more."""
+
+
 @dataclass(frozen=True)
 class Use:
     """Another reading of the same probabilities: the positive label from ``threshold`` on.
@@ -52,8 +56,7 @@ class ModelSpec:
 
     ``size`` is the side of the square, in pixels, that the network sees; ``outputs[0]`` is always ``SCORES``,
     one probability a label; ``positive`` names the label that ``threshold`` is a threshold of. Between the two numbers
-    of ``unsure`` the answer is a guess: with calibrated probabilities, four in ten there are wrong or more. ``uses``
-    are thresholds for other purposes than sorting both labels alike.
+    of ``unsure`` the answer is a guess. ``uses`` are thresholds for other purposes than sorting both labels alike.
     """
 
     name: str
@@ -62,7 +65,7 @@ class ModelSpec:
     positive: str
     threshold: float
     outputs: tuple[TensorSpec, ...]
-    unsure: tuple[float, float] = (0.4, 0.6)
+    unsure: tuple[float, float] = (UNSURE_FROM, UNSURE_TO)
     uses: tuple[Use, ...] = ()
 
     @property
@@ -94,8 +97,8 @@ FILM_ORIGIN = ModelSpec(
     threshold=0.5,
     outputs=(TensorSpec("SCORES", "FP32", (2,), ("digital", "film")),),
     uses=(
-        Use("archive", 0.2, "find the film: missing one costs as much as four digital pictures taken for film"),
-        Use("collection", 0.8, "only film: one digital picture among it costs as much as four that are missed"),
+        Use("archive", UNSURE_FROM, "miss no film: what is unsure counts as film"),
+        Use("collection", UNSURE_TO, "nothing but film: what is unsure stays out"),
     ),
 )
 """Was this photograph taken on film or with a digital camera?"""
@@ -112,8 +115,8 @@ NEGATIVE_CONDITION = ModelSpec(
         TensorSpec("DEFECT_MAP", "FP32", (len(DEFECTS), 8, 8)),
     ),
     uses=(
-        Use("archive", 0.8, "find the damage: missing a damaged negative costs as much as four false alarms"),
-        Use("scanning", 0.2, "scan what can be read: leaving a readable one out costs as much as four wasted scans"),
+        Use("archive", UNSURE_TO, "miss no damage: what is unsure counts as damaged"),
+        Use("scanning", UNSURE_FROM, "scan all that can be read: what is unsure counts as readable"),
     ),
 )
 """Is this colour negative readable, and what is wrong with it? 8x8 is what 32-fold striding leaves of 244x244."""

@@ -99,7 +99,7 @@ def evaluate(
 )
 @click.option("--seed", default=0, show_default=True, help="That of the training, for --held-out.")
 @click.option(
-    "--quick", is_flag=True, help="Leave out the checks that ask film_origin about every picture three times."
+    "--quick", is_flag=True, help="Leave out the checks that ask film_origin about every picture three more times."
 )
 def command(
     data: tuple[Path, ...],
