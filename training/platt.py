@@ -13,31 +13,22 @@ LEAST_SCALE = 0.1
 """A network's answer is never turned round."""
 
 
-def fit(
-    scores: NDArray[np.float64], targets: NDArray[np.float32], kinds: pd.Series, parts: pd.Series
-) -> dict[str, Any]:
-    """Platt's scale and offset for ``scores`` (n,) of true ``targets`` (n,), and how right they are.
+def fit(scores: NDArray[np.float64], targets: NDArray[np.float32], kinds: pd.Series) -> dict[str, Any]:
+    """Platt's scale and offset for ``scores`` (n,) of true ``targets`` (n,), and how right they are, by ``kinds`` (n,).
 
-    Both classes count alike in the fit, and so does each of the ``parts`` (n names) of a class, however many pictures
-    are in it. It is mildly regularised, so that a side without a mistake does not make the network infinitely sure.
-    Returns ``scale``, ``offset``, the number of ``pictures`` and the accuracy afterwards, of all and by kind.
+    Both classes count alike, however many pictures there are of each. The fit is mildly regularised, so that a side
+    without a mistake does not make the network infinitely sure. Returns ``scale``, ``offset``, the number of
+    ``pictures`` and the accuracy afterwards, of all and of each kind.
     """
     sure = np.clip(scores, SURE, 1 - SURE)
     logits = np.log(sure / (1 - sure))
-    cells = pd.Series(targets, dtype=int).astype(str) + "/" + parts.reset_index(drop=True)
-    share = (
-        1.0
-        / cells.groupby(cells).transform("size")
-        / pd.Series(targets).groupby(targets).transform(lambda part: cells[part.index].nunique())
-    )
-    line = LogisticRegression(C=1.0).fit(logits[:, None], targets, sample_weight=share * len(share) / 2)
+    line = LogisticRegression(C=1.0, class_weight="balanced").fit(logits[:, None], targets)
     scale, offset = max(float(line.coef_[0, 0]), LEAST_SCALE), float(line.intercept_[0])
     right = (scale * logits + offset > 0) == (targets == 1)
-    names = kinds.reset_index(drop=True) + ", " + parts.reset_index(drop=True)
     return {
         "scale": scale,
         "offset": offset,
         "pictures": len(targets),
         "accuracy": float(right.mean()),
-        **{f"accuracy_{name}": float(right[(names == name).to_numpy()].mean()) for name in names.unique()},
+        **{f"accuracy_{kind}": float(right[(kinds == kind).to_numpy()].mean()) for kind in kinds.unique()},
     }

@@ -39,11 +39,11 @@ def sides(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def calibrate(network: keras.Model, kind: str, held_out: pd.DataFrame, made: pd.DataFrame, size: int) -> dict[str, Any]:
     """Fit scale and offset on photographs as they are and on pictures made of them, and give them to ``network``."""
-    rows = pd.concat([as_found(held_out), made], ignore_index=True)
-    part = pd.Series(["as found"] * len(held_out) + ["made"] * len(made))
+    found = as_found(held_out)
+    rows = pd.concat([found.assign(kind=found.kind + ", as found"), made], ignore_index=True)
     pictures = track(pixels(rows, size), "Judging whole pictures", total=len(rows))
     scores = [float(network.predict_on_batch(picture[None] / np.float32(255))[0, 0]) for picture in pictures]
-    fitted = platt.fit(np.array(scores), targets(rows), rows.kind, part)
+    fitted = platt.fit(np.array(scores), targets(rows), rows.kind)
     NETWORKS[kind].calibrate(network, fitted["scale"], fitted["offset"])
     return fitted
 

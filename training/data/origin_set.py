@@ -31,7 +31,7 @@ MAKERS = ("digital", "finish", "grain", "light", "positive", "scanner", "stocks"
 
 def targets(rows: pd.DataFrame) -> NDArray[np.float32]:
     """1 for film, real or simulated, 0 for digital; (n,)."""
-    return np.asarray(rows.kind != DIGITAL, np.float32)
+    return np.asarray(~rows.kind.str.startswith(DIGITAL), np.float32)
 
 
 def pixels(rows: pd.DataFrame, size: int = FILM_ORIGIN.size) -> Iterator[NDArray[np.uint8]]:
