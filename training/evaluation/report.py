@@ -21,7 +21,8 @@ WITHOUT_SOURCE = (
 )
 ALIKE = (
     "Size, compression and colour differ between film and digital pictures in any collection. If the network had "
-    "learnt them instead of film, its ranking would fall when they are made the same for all."
+    "learnt them instead of film, its ranking would fall when they are made the same for all. The smaller size takes "
+    "grain away too, which is film itself: some loss is to be expected there."
 )
 CALIBRATED = (
     "Of the pictures that are given 70 %, seven in ten should be what was said. Both classes count alike here, however "
