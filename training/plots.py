@@ -56,7 +56,7 @@ def plot_history(history: Mapping[str, Sequence[float]]) -> bytes:
     """The curves of a training by epoch: losses, learning rate, and the rest, in a box each that is not empty."""
     boxes: dict[str, dict[str, Sequence[float]]] = {}
     for name, values in history.items():
-        kind = "loss" if "loss" in name else "learning rate" if "rate" in name or name == "lr" else "held out"
+        kind = "loss" if "loss" in name else "learning rate" if "rate" in name or name == "lr" else "scores"
         boxes.setdefault(kind, {})[name.replace("_", " ")] = values
     figure = Figure(figsize=(4.2 * len(boxes), 3.4), layout="constrained")
     for axes, (kind, curves) in zip(np.atleast_1d(figure.subplots(1, len(boxes))), boxes.items(), strict=True):
