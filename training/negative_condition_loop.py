@@ -86,11 +86,11 @@ class Run:
         path.with_suffix(".part").replace(path)
 
     def resume(self, path: Path, recipe: Recipe) -> None:
-        """Go on from ``path`` if it is there and of the same recipe."""
+        """Go on from ``path`` if it is there and of the same recipe, its ``minutes`` aside."""
         if not path.is_file():
             return
         whole = torch.load(path, weights_only=True)
-        if whole["recipe"] != asdict(recipe):
+        if whole["recipe"] | {"minutes": recipe.minutes} != asdict(recipe):
             return
         for name in ("network", "optimiser", "plateau"):
             getattr(self, name).load_state_dict(whole[name])
@@ -142,7 +142,8 @@ def train(
     fast, began = fast_in_bfloat16(network.fc.weight.device), time.monotonic()
     for epoch in range(len(run.history.f1) + 1, recipe.every_epoch + 1):
         whole = epoch > recipe.quarter_epochs
-        if run.since_best > recipe.patience:
+        late = 0 < recipe.minutes * 60 < time.monotonic() - began
+        if run.history.f1 and (late or run.since_best > recipe.patience):
             break
         run.history.train_loss.append(_epoch(run, data, recipe, epoch, whole, fast))
         answers = answer(network, held_out.pixels, fast=fast)
@@ -163,8 +164,6 @@ def train(
             run.since_best = 0
         if checkpoint:
             run.keep(checkpoint, recipe)
-        if 0 < recipe.minutes * 60 < time.monotonic() - began:
-            break
     if run.best["network"]:
         network.load_state_dict(run.best["network"])
     network.eval()
