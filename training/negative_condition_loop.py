@@ -4,6 +4,8 @@ import copy
 import math
 import os
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 from film.errors import SafelightError
 from film.specs import NEGATIVE_CONDITION
@@ -59,6 +62,10 @@ class Recipe:
         return self.quarter_epochs + self.epochs
 
 
+LENGTHS = ("quarter_epochs", "epochs", "patience", "minutes")
+"""What of a recipe only says when to stop: a training may go on with others."""
+
+
 @dataclass
 class Run:
     """A training on its way: all that a checkpoint holds."""
@@ -86,11 +93,12 @@ class Run:
         path.with_suffix(".part").replace(path)
 
     def resume(self, path: Path, recipe: Recipe) -> None:
-        """Go on from ``path`` if it is there and of the same recipe, its ``minutes`` aside."""
+        """Go on from ``path`` if it is there and of the same recipe, but for how long it takes."""
         if not path.is_file():
             return
         whole = torch.load(path, weights_only=True)
-        if whole["recipe"] | {"minutes": recipe.minutes} != asdict(recipe):
+        lengths = {name: getattr(recipe, name) for name in LENGTHS}
+        if whole["recipe"] | lengths != asdict(recipe):
             return
         for name in ("network", "optimiser", "plateau"):
             getattr(self, name).load_state_dict(whole[name])
@@ -176,14 +184,12 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
     torch.set_num_threads(_threads())
     device, losses = run.network.fc.weight.device, []
     batches = torch.split(_balanced(data, run.generator), recipe.batch if whole else 2 * recipe.batch)
-    for number, index in enumerate(track(batches, f"epoch {epoch}", console=CONSOLE, transient=True)):
+    prepared = track(
+        _ahead(data, batches, run.generator, whole), f"epoch {epoch}", len(batches), console=CONSOLE, transient=True
+    )
+    for number, (scaled, truth) in enumerate(prepared):
         _set_rate(run.optimiser, recipe, (epoch - 1) * len(batches) + number, (epoch - 1 + number / len(batches)))
-        pixels, places = data.pixels[index], data.places[index]
-        if not whole:
-            pixels, places = quarter(pixels, places, run.generator)
-        scaled = rephotograph(pixels, run.generator).permute(0, 3, 1, 2).float() / 255
-        scaled, truth = augment(scaled, places.float(), run.generator)
-        scaled = scaled.contiguous(memory_format=torch.channels_last).to(device)
+        scaled = scaled.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast):
             logits = run.network(scaled)
         loss = objective(type(logits)(*(output.float() for output in logits)), truth.to(device))
@@ -193,6 +199,28 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
         run.optimiser.step()
         losses.append(loss.detach())
     return float(torch.stack(losses).mean())
+
+
+def _ahead(
+    data: Negatives, batches: Sequence[Tensor], generator: torch.Generator, whole: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pixels (float [n, 3, s, s]) and places of each of ``batches``, augmented, made while the last is learnt."""
+
+    def make(index: Tensor) -> tuple[Tensor, Tensor]:
+        pixels, places = data.pixels[index], data.places[index]
+        if not whole:
+            pixels, places = quarter(pixels, places, generator)
+        scaled = rephotograph(pixels, generator).permute(0, 3, 1, 2).float() / 255
+        scaled, truth = augment(scaled, places.float(), generator)
+        return scaled.contiguous(memory_format=torch.channels_last), truth
+
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as thread:
+        coming = thread.submit(make, batches[0])
+        for index in batches[1:]:
+            ready = coming.result()
+            coming = thread.submit(make, index)
+            yield ready
+        yield coming.result()
 
 
 def _threads() -> int:
