@@ -1,7 +1,7 @@
 """Train the network of ``film_origin`` that is served: ``python -m training film_origin``.
 
-Pictures are made once (``data.origin_set``) and measured once by the fixed half of the network; what is trained, a
-layer of logistic units, then sees tens of epochs in a minute.
+Pictures are made once (``data.origin_set``), beside the photographs as they are, and measured once by the fixed half of
+the network; what is trained, a layer of logistic units, then sees hundreds of epochs in a minute.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from rich.progress import track
 
 from film.specs import FILM_ORIGIN
 from training import grain
-from training.data.origin_set import pixels, prepare, targets
+from training.data.origin_set import FILM, as_found, pixels, prepare, targets
 from training.keras_loop import fit
 
 Statistics = NDArray[np.float32]
@@ -34,12 +34,14 @@ class Recipe:
     variants: int = 8
     """Pairs of twins from each digital photograph, and pieces of each film photograph."""
     members: int = 200
-    share: float = 0.2
+    share: float = 0.4
     """Part of the statistics that a member sees."""
+    real_film: float = 3.0
+    """Weight of a picture of real film, of which there is little, against 1 of a simulated one."""
     weight_decay: float = 0.02
     batch: int = 256
     rate: float = 3e-3
-    epochs: int = 60
+    epochs: int = 200
     patience: int = 10
     minutes: float = 0.0
     """Start no epoch after this long; 0 is no limit."""
@@ -96,14 +98,14 @@ def subspaces(recipe: Recipe) -> NDArray[np.float32]:
     return mask
 
 
-def bags(groups: pd.Series, recipe: Recipe) -> NDArray[np.float32]:
-    """Weight (n, members) of each picture for each member: 2 for the photographs of its half, 0 for the others."""
+def bags(rows: pd.DataFrame, recipe: Recipe) -> NDArray[np.float32]:
+    """Weight (n, members) of each picture for each member: none outside the half of the photographs it learns from."""
     rng = np.random.default_rng([recipe.seed, 2])
-    names, number = np.unique(groups.astype(str), return_inverse=True)
-    if len(names) < 4:
-        return np.ones((len(groups), recipe.members), np.float32)
-    chosen = np.stack([rng.permutation(len(names)) < len(names) / 2 for _ in range(recipe.members)], axis=1)
-    return np.asarray(2.0 * chosen[number], np.float32)
+    names, number = np.unique(rows.path.astype(str), return_inverse=True)
+    kept = (len(names) + 1) // 2
+    chosen = np.stack([rng.permutation(len(names)) < kept for _ in range(recipe.members)], axis=1)
+    weight = np.where(rows.kind == FILM, recipe.real_film, 1.0)[:, None] * chosen[number]
+    return np.asarray(weight / weight.mean(), np.float32)
 
 
 def measure(rows: pd.DataFrame, size: int) -> Statistics:
@@ -123,9 +125,10 @@ def train(
     """
     keras.utils.set_random_seed(recipe.seed)
     start = monotonic()
-    sides = [
-        prepare(t, cache, seed=recipe.seed, size=recipe.size, variants=recipe.variants) for t in (learnt, held_out)
-    ]
+    sides = []
+    for table in (learnt, held_out):
+        made_of = prepare(table, cache, seed=recipe.seed, size=recipe.size, variants=recipe.variants)
+        sides.append(pd.concat([as_found(table), made_of], ignore_index=True))
     made = monotonic()
     x, judged_x = (measure(rows, recipe.size) for rows in sides)
     known = monotonic()
@@ -136,7 +139,7 @@ def train(
     judge = _judge(recipe)
     history = fit(
         judge,
-        Rows(x, targets(sides[0]), bags(sides[0].path, recipe), recipe.batch, recipe.seed),
+        Rows(x, targets(sides[0]), bags(sides[0], recipe), recipe.batch, recipe.seed),
         (judged_x, _for_all(targets(sides[1]), recipe.members)),
         rate=recipe.rate,
         epochs=recipe.epochs,

@@ -88,10 +88,14 @@ def test_members_see_their_share_of_the_statistics_and_half_of_the_photographs()
     mask = train_grain.subspaces(recipe)
     assert (mask.sum(axis=0) == round(recipe.share * len(mask))).all()
     assert 3 < mask.sum(axis=1).mean() < 50
-    weights = train_grain.bags(pd.Series(np.repeat([f"p{n}" for n in range(10)], 3)), recipe)
+    kinds = [FILM] * 3 + [DIGITAL, SIMULATED, DIGITAL] * 9
+    rows = pd.DataFrame({"path": np.repeat([f"p{n}" for n in range(10)], 3), "kind": kinds})
+    weights = train_grain.bags(rows, recipe)
     assert weights.shape == (30, 50)
-    assert (weights.sum(axis=0) == 30).all()
+    assert weights.mean() == pytest.approx(1.0)
+    assert ((weights > 0).sum(axis=0) == 15).all()
     assert (weights.reshape(10, 3, 50).std(axis=1) == 0).all()  # a photograph is in or out as a whole
+    assert weights[:3].max() == pytest.approx(recipe.real_film * weights[3:].max())
 
 
 def test_calibration_puts_the_middle_between_the_classes() -> None:
