@@ -39,9 +39,9 @@ class Recipe:
     """Simulated negatives to train on."""
     held_out: int = 500
     """Negatives to choose an epoch and a temperature by; twice as many, of a world of their own, to judge by."""
-    quarter_epochs: int = 12
+    quarter_epochs: int = 8
     """Epochs on random quarters, which cost a quarter of the time, before those on whole squares."""
-    epochs: int = 8
+    epochs: int = 5
     batch: int = 12
     """Squares in a step; twice as many quarters. Steps are what a short run lacks."""
     learning_rate: float = 2e-3

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
 from torch import Tensor
 from torch.nn import functional
@@ -18,7 +19,6 @@ from training.negative_condition import NegativeCondition
 from training.negative_condition_data import Negatives
 
 READABLE = NEGATIVE_CONDITION.positive_index
-TEMPERATURES = np.geomspace(0.25, 4.0, 81)
 SMOOTHING = 0.04
 """Share by which labels are taken for doubtful, so that a wrong one does not teach too much (Szegedy et al., 2016)."""
 
@@ -133,19 +133,27 @@ def _target(truth: Negatives) -> Tensor:
     return truth.readable.long() if READABLE == 1 else (~truth.readable).long()
 
 
-def calibrate(network: NegativeCondition, answers: Answers, truth: Negatives) -> float:
-    """Divide the verdict's logits by the temperature that fits ``truth`` best, inside ``fc`` and ``tie``; returns it.
+def calibrate(network: NegativeCondition, answers: Answers, truth: Negatives) -> tuple[float, float]:
+    """Scale the verdict's logit and shift it by an offset, inside ``fc`` and ``tie``; returns scale and offset.
 
-    Temperature scaling (Guo et al., 2017) changes no verdict, only how sure it is. 1.0 where nothing is better.
+    Platt's scaling (1999): the two numbers under which ``truth``, of which half should be readable, is most probable.
+    Without the offset it is temperature scaling (Guo et al., 2017), T = 1 / scale. (1, 0) where nothing can be
+    fitted: one label only, or answers that get it backwards.
     """
-    target = _target(truth)
-    losses = [float(functional.cross_entropy(answers.condition / t, target)) for t in TEMPERATURES]
-    best = float(TEMPERATURES[int(np.argmin(losses))])
+    target = truth.readable.numpy()
+    margin = (answers.condition[:, READABLE] - answers.condition[:, 1 - READABLE]).numpy()
+    if target.all() or not target.any():
+        return 1.0, 0.0
+    fitted = LogisticRegression(C=1e6).fit(margin[:, None], target)
+    scale, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if scale <= 0:
+        return 1.0, 0.0
     with torch.no_grad():
-        network.fc.weight.div_(best)
-        network.fc.bias.div_(best)
-        network.tie.div_(best)
-    return best
+        for weight in (network.fc.weight, network.fc.bias, network.tie):
+            weight.mul_(scale)
+        network.fc.bias[READABLE] += offset / 2
+        network.fc.bias[1 - READABLE] -= offset / 2
+    return scale, offset
 
 
 def judge_files(network: NegativeCondition, files: Sequence[Path]) -> list[dict[str, Any]]:

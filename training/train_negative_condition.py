@@ -104,13 +104,13 @@ def _run(folder: Path, out: Path, weights: Path, real: Path, recipe: Recipe, dev
     network = build(recipe.seed).to(device)
     history = train(network, train_set, choose_set, recipe, out / "checkpoint.pt", out / "tensorboard")
     trained = time.monotonic()
-    temperature = calibrate(network, answer(network, choose_set.pixels), choose_set)
+    scale, offset = calibrate(network, answer(network, choose_set.pixels), choose_set)
     answers = answer(network, judge_set.pixels)
     files = sorted(path for path in real.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     measured = {
         "started_at_commit": code,
         "epochs": len(history.f1),
-        "temperature": temperature,
+        "calibration": {"scale": scale, "offset": offset, "pictures": len(choose_set)},
         "held_out_simulated": measure(answers, judge_set) | {"intervals_95": intervals(answers, judge_set)},
         "real": judge_files(network, files),
         "history": asdict(history),

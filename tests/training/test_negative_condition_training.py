@@ -12,7 +12,7 @@ from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.negative_condition import build, load
 from training.negative_condition_data import Negatives
 from training.negative_condition_loop import DeviceError, Recipe, choose_device, train
-from training.negative_condition_report import Answers, answer, calibrate, intervals, measure, objective
+from training.negative_condition_report import READABLE, Answers, answer, calibrate, intervals, measure, objective
 from training.train_negative_condition import command
 
 SIZE = NEGATIVE_CONDITION.size
@@ -53,22 +53,48 @@ def test_the_objective_is_least_for_the_truth() -> None:
     assert objective(wrong, truth.places.float()) > 5
 
 
-def test_calibration_tempers_a_network_that_is_too_sure_and_changes_no_verdict() -> None:
+def doubtful(shift: float = 0.0) -> tuple[np.ndarray, Negatives]:
+    """Logits of 400 negatives, three times too sure and off by ``shift``, and the truth."""
     rng = np.random.default_rng(0)
     readable = rng.random(400) < 0.5
-    logits = torch.from_numpy(np.where(readable, 1.0, -1.0) + rng.normal(0.0, 1.5, 400)).float() * 3
-    truth = truth_of([[] if good else [0] for good in readable])
-    answers = answers_of(logits.tolist())
-    network = build()
+    logits = np.where(readable, 1.0, -1.0) + rng.normal(0.0, 1.5, 400) + shift
+    return logits * 3, truth_of([[] if good else [0] for good in readable])
+
+
+def test_calibration_tempers_a_network_that_is_too_sure() -> None:
+    logits, truth = doubtful()
+    answers, network = answers_of(logits.tolist()), build()
     before, tie = network.fc.weight.clone(), network.tie.item()
-    temperature = calibrate(network, answers, truth)
-    assert temperature > 1.5
-    torch.testing.assert_close(network.fc.weight * temperature, before)
-    assert network.tie.item() * temperature == pytest.approx(tie)
-    tempered = measure(answers_of((logits / temperature).tolist()), truth)
-    untempered = measure(answers, truth)
-    assert tempered["negative_log_likelihood"] < untempered["negative_log_likelihood"]
-    assert tempered["confusion"] == untempered["confusion"]
+    scale, offset = calibrate(network, answers, truth)
+    assert scale < 0.7
+    assert abs(offset) < 0.5
+    torch.testing.assert_close(network.fc.weight, before * scale)
+    assert network.tie.item() == pytest.approx(tie * scale)
+    tempered = measure(answers_of((logits * scale).tolist()), truth)
+    assert tempered["negative_log_likelihood"] < measure(answers, truth)["negative_log_likelihood"]
+
+
+def test_calibration_takes_back_a_leaning_to_one_label() -> None:
+    logits, truth = doubtful(shift=1.0)
+    answers, network = answers_of(logits.tolist()), build()
+    scale, offset = calibrate(network, answers, truth)
+    assert offset < -0.5
+    bias = network.fc.bias.detach().numpy()
+    assert bias[READABLE] - bias[1 - READABLE] == pytest.approx(offset)
+    margins = 2 * logits * scale + offset
+    shifted = measure(answers_of((margins / 2).tolist()), truth)
+    leaning = measure(answers, truth)
+    assert leaning["recall_readable"] > leaning["recall_damaged"] + 0.1
+    assert abs(shifted["recall_readable"] - shifted["recall_damaged"]) < 0.1
+
+
+def test_nothing_is_calibrated_by_one_label_or_by_answers_that_are_backwards() -> None:
+    logits, truth = doubtful()
+    network = build()
+    before = network.fc.weight.clone()
+    assert calibrate(network, answers_of((-logits).tolist()), truth) == (1.0, 0.0)
+    assert calibrate(network, answers_of([1.0, 2.0]), truth_of([[], []])) == (1.0, 0.0)
+    assert torch.equal(network.fc.weight, before)
 
 
 def white_squares() -> Negatives:
