@@ -150,10 +150,16 @@ def test_a_checkpoint_of_another_recipe_is_left_alone(tmp_path: Path) -> None:
     assert len(train(build(0), data, few, replace(recipe, seed=1), checkpoint).f1) == 1
 
 
-def test_a_plateau_lowers_the_rate_and_a_cosine_ends_low() -> None:
-    data, few = first(white_squares(), 2), first(white_squares(), 2)
-    cosine = train(build(0), data, few, Recipe(quarter_epochs=3, epochs=0, batch=2, warm_up=0))
-    assert cosine.learning_rate[0] > cosine.learning_rate[1] > cosine.learning_rate[2]
+def test_a_cosine_falls_every_epoch_and_a_plateau_waits() -> None:
+    data = first(white_squares(), 2)
+    rates = {
+        schedule: train(
+            build(0), data, data, Recipe(quarter_epochs=2, epochs=0, batch=2, warm_up=0, schedule=schedule)
+        ).learning_rate
+        for schedule in ("cosine", "plateau")
+    }
+    assert rates["cosine"][0] > rates["cosine"][1]
+    assert rates["plateau"] == [Recipe.learning_rate] * 2
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -1,5 +1,8 @@
 """What can go wrong with a negative, drawn by its cause into the density of the developed film.
 
+Defects and causes are those of the founding project, "CNN (ResNet18) for Film (Color Negatives) Detection", whose table
+of abnormal films names underexposure, uneven development, exhausted developer, folding and storage, and re-coiling.
+
 Every drawing takes density float32 (h, w, 3) of R, G, B with the base included, and gives a changed copy. Sizes are
 shares of the short side, so that a thumbnail and a scan of a frame get the same damage. Where a drawing *shows* is
 decided on the photograph, not here (see ``visibility``).
