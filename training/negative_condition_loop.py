@@ -39,7 +39,7 @@ class Recipe:
     """Simulated negatives to train on."""
     held_out: int = 500
     """Negatives to choose an epoch and a temperature by; twice as many, of a world of their own, to judge by."""
-    quarter_epochs: int = 6
+    quarter_epochs: int = 8
     """Epochs on random quarters, which cost a quarter of the time, before those on whole squares."""
     epochs: int = 5
     batch: int = 12
