@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from film import specs
 from film.errors import SafelightError
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -25,7 +26,7 @@ RunBatch = Callable[[Tensors, Tensors], None]
 
 RUNTIMES = ("openvino", "onnxruntime")
 """In order of preference."""
-PRECISIONS = ("auto", "f32")
+PRECISIONS = get_args(specs.Precision)
 """Of the arithmetic: bf16 where OpenVINO says that the CPU has it, else single; or single whatever the CPU has.
 
 ONNX Runtime always works in single precision.

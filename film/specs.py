@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 DType = Literal["BYTES", "BOOL", "UINT8", "FP32"]
+Precision = Literal["auto", "f32"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class ModelSpec:
     ``size`` is the side of the square, in pixels, that the network sees; ``outputs[0]`` is always ``SCORES``,
     one probability a label; ``positive`` names the label that ``threshold`` is a threshold of. Between the two numbers
     of ``unsure`` the answer is a guess. ``uses`` are thresholds for other purposes than sorting both labels alike.
+    ``precision`` is that of the network's arithmetic: bf16 where the processor has it, or single whatever it has.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ModelSpec:
     outputs: tuple[TensorSpec, ...]
     unsure: tuple[float, float] = (UNSURE_FROM, UNSURE_TO)
     uses: tuple[Use, ...] = ()
+    precision: Precision = "auto"
 
     @property
     def preprocess_model(self) -> str:
@@ -96,6 +99,7 @@ FILM_ORIGIN = ModelSpec(
     positive="film",
     threshold=0.5,
     outputs=(TensorSpec("SCORES", "FP32", (2,), ("digital", "film")),),
+    precision="f32",  # it measures residuals of a level or two, which bf16 rounds away
     uses=(
         Use("archive", UNSURE_FROM, "miss no film: what is unsure counts as film"),
         Use("collection", UNSURE_TO, "nothing but film: what is unsure stays out"),

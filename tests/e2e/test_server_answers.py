@@ -23,7 +23,7 @@ def in_process(photographs: list[bytes]) -> dict[str, dict[str, np.ndarray]]:
     answers = {}
     for spec in specs.CLASSIFIERS:
         done = preprocess(photographs, spec.size)
-        network = load_network(DEFAULT_REPOSITORY / spec.network_model / MODEL_FILE)
+        network = load_network(DEFAULT_REPOSITORY / spec.network_model / MODEL_FILE, precision=spec.precision)
         answers[spec.name] = network({spec.pixels.name: done.pixels, specs.VALID.name: done.valid})
     return answers
 
