@@ -22,6 +22,7 @@ from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
 from training.data import darkroom
 from training.data.darkroom import visibility
 from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
+from training.data.pictures import Data
 from training.data.pictures import index as index_pictures
 
 SIZE = NEGATIVE_CONDITION.size
@@ -92,7 +93,7 @@ class Order:
         return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]
 
 
-def split_pictures(data: Path, seed: int) -> tuple[list[Path], list[Path], list[Path]]:
+def split_pictures(data: Data, seed: int) -> tuple[list[Path], list[Path], list[Path]]:
     """The digital photographs of ``data`` to train on, to choose and calibrate by, and to judge by.
 
     The first are the training side of ``training.data.pictures``, the others share its test side: no picture that is
@@ -103,9 +104,10 @@ def split_pictures(data: Path, seed: int) -> tuple[list[Path], list[Path], list[
         table = index_pictures(data, (FILM_ORIGIN.labels[0],), seed)
     except FileNotFoundError as error:
         raise DataError(str(error)) from error
+    places = data if isinstance(data, Path) else ", ".join(map(str, data))
     train, test = (table.path[table.split == side].tolist() for side in ("train", "test"))
     if not train or not test:
-        raise DataError(f"{data} holds too few digital photographs to train on some and judge on others: add more.")
+        raise DataError(f"{places} holds too few digital photographs to train on some and judge on others: add more.")
     return train, test[::2], test[1::2] or test
 
 

@@ -16,6 +16,7 @@ from rich.progress import track
 
 from film.specs import FILM_ORIGIN
 from training import film_origin, founding, grain, platt, train_founding, train_grain
+from training.data.option import data_option
 from training.data.origin_set import as_found, pixels, prepare, targets
 from training.data.pictures import default_data, index
 from training.record import WEIGHTS, write_record
@@ -65,12 +66,7 @@ def train(
 
 
 @click.command(epilog="Example: python -m training film_origin --data photographs --out runs/mine")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, path_type=Path),
-    multiple=True,
-    help="DATA/film, DATA/digital, or a table of labels; may be given several times.",
-)
+@data_option("film/ and digital/", "../shared/data/licensed if it is there, else samples")
 @click.option("--network", "kind", type=click.Choice(list(TRAININGS)), default=film_origin.SERVED, show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=WEIGHTS, show_default=True)
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/training"))

@@ -14,7 +14,8 @@ from rich.progress import track
 from film.errors import SafelightError
 from film.specs import NEGATIVE_CONDITION, PICTURE_SUFFIXES
 from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
-from training.data.pictures import default_data
+from training.data.option import data_option
+from training.data.pictures import Data, default_data
 from training.negative_condition import build, save
 from training.negative_condition_data import Negatives, Order, simulate, split_pictures
 from training.negative_condition_loop import CONSOLE, Recipe, choose_device, fast_in_bfloat16, train
@@ -36,12 +37,7 @@ Examples:
   python -m training negative_condition
   python -m training negative_condition --data my/photographs --epochs 12 --out runs/mine"""
 )
-@click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder whose folder 'digital' holds photographs to make negatives of. [default: ../shared/data/licensed if "
-    "it is there, else samples]",
-)
+@data_option("digital/, photographs to make negatives of", "../shared/data/licensed if it is there, else samples")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/negative_condition"), show_default=True)
 @click.option(
     "--weights",
@@ -72,7 +68,7 @@ Examples:
 @click.option("--minutes", default=Recipe.minutes, help="Start no epoch after this many minutes; 0 is no limit.")
 @click.option("--tiny", is_flag=True, help="A few pictures for one epoch: shows that everything works, learns nothing.")
 def command(
-    data: Path | None,
+    data: tuple[Path, ...],
     out: Path,
     weights: Path,
     real: Path,
@@ -90,16 +86,16 @@ def command(
     if tiny:
         recipe = Recipe(seed, negatives=16, held_out=8, quarter_epochs=1, epochs=1, batch=8, warm_up=2)
     try:
-        _run(data or default_data(), out, weights, real, recipe, choose_device(device))
+        _run(list(data) or [default_data()], out, weights, real, recipe, choose_device(device))
     except SafelightError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _run(folder: Path, out: Path, weights: Path, real: Path, recipe: Recipe, device: torch.device) -> None:
+def _run(folders: Data, out: Path, weights: Path, real: Path, recipe: Recipe, device: torch.device) -> None:
     """Simulate, train, calibrate, judge, and write weights, record and plots."""
     out.mkdir(parents=True, exist_ok=True)
     code, began = commit(), time.monotonic()
-    train_set, choose_set, judge_set = _simulate_all(folder, out / "cache", recipe)
+    train_set, choose_set, judge_set = _simulate_all(folders, out / "cache", recipe)
     simulated = time.monotonic()
     network = build(recipe.seed).to(device)
     history = train(network, train_set, choose_set, recipe, out / "checkpoint.pt", out / "tensorboard")
@@ -126,12 +122,12 @@ def _run(folder: Path, out: Path, weights: Path, real: Path, recipe: Recipe, dev
     CONSOLE.print(f"Weights are in {weights}, plots in {out}. Next: python -m export {NEGATIVE_CONDITION.name}")
 
 
-def _simulate_all(folder: Path, cache: Path, recipe: Recipe) -> tuple[Negatives, Negatives, Negatives]:
+def _simulate_all(folders: Data, cache: Path, recipe: Recipe) -> tuple[Negatives, Negatives, Negatives]:
     """Negatives to train on, to choose an epoch and a temperature by, and to judge by: from different pictures.
 
     Those to judge by are also of films and phones that the others never saw.
     """
-    train_paths, choose_paths, judge_paths = split_pictures(folder, recipe.seed)
+    train_paths, choose_paths, judge_paths = split_pictures(folders, recipe.seed)
     orders = (
         Order(tuple(train_paths), recipe.negatives, recipe.seed, TRAINING_WORLD),
         Order(tuple(choose_paths), recipe.held_out, recipe.seed + 1000, TRAINING_WORLD),

@@ -93,7 +93,7 @@ def test_two_processes_make_what_one_makes(folder: Path, tmp_path: Path) -> None
 
 
 def touch(folder: Path, names: list[str]) -> None:
-    (folder / "digital").mkdir()
+    (folder / "digital").mkdir(parents=True)
     for name in names:
         (folder / "digital" / name).touch()
 
@@ -104,6 +104,14 @@ def test_no_picture_is_in_two_parts(tmp_path: Path) -> None:
     assert [len(part) for part in parts] == [40, 5, 5]
     assert sorted(path for part in parts for path in part) == sorted((tmp_path / "digital").iterdir())
     assert parts == split_pictures(tmp_path, seed=3)
+
+
+def test_photographs_come_from_every_folder_that_is_named(tmp_path: Path) -> None:
+    touch(tmp_path / "mine", [f"me{number}_a.jpg" for number in range(10)])
+    touch(tmp_path / "yours", [f"you{number}_a.jpg" for number in range(10)])
+    parts = split_pictures([tmp_path / "mine", tmp_path / "yours"], seed=1)
+    assert {path.parents[1].name for path in parts[0]} == {"mine", "yours"}
+    assert sum(map(len, parts)) == 20
 
 
 def test_a_single_test_picture_is_chosen_and_judged_by(tmp_path: Path) -> None:
