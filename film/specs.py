@@ -116,14 +116,14 @@ NEGATIVE_CONDITION = ModelSpec(
     outputs=(
         TensorSpec("SCORES", "FP32", (2,), ("damaged", "readable")),
         TensorSpec("DEFECTS", "FP32", (len(DEFECTS),), DEFECTS),
-        TensorSpec("DEFECT_MAP", "FP32", (len(DEFECTS), 8, 8)),
+        TensorSpec("DEFECT_MAP", "FP32", (len(DEFECTS), 16, 16)),
     ),
     uses=(
         Use("archive", UNSURE_TO, "miss no damage: what is unsure counts as damaged"),
         Use("scanning", UNSURE_FROM, "scan all that can be read: what is unsure counts as readable"),
     ),
 )
-"""Is this colour negative readable, and what is wrong with it? 8x8 is what 32-fold striding leaves of 244x244."""
+"""Is this colour negative readable, and what is wrong with it? 16x16 is what 16-fold striding leaves of 244x244."""
 
 CLASSIFIERS = (FILM_ORIGIN, NEGATIVE_CONDITION)
 DEFECT_THRESHOLD = 0.5

@@ -1,9 +1,11 @@
 """ResNet-18 that looks at a colour negative: is it readable, and where is which defect?
 
 The trunk and ``fc`` carry the names of torchvision's ``resnet18`` state dict, so that weights for the one load into
-the other. Beside ``fc`` stands a second head, ``defects``: one linear map over the features of each of the 8x8
-places of a 244x244 picture, which is a class activation map that is trained directly. The verdict is tied to it: a
-negative is damaged where any defect shows (see ``any_of``), and ``fc`` only adds what the six do not say.
+the other. Beside ``fc`` stands a second head: the features of the last three stages, brought to the 16x16 places of
+the middle one and added up as in a feature pyramid (Lin et al., 2017), and ``defects``, one linear map over what they
+become in each place: a class activation map that is trained directly. A spot is smaller than a place of the last stage
+and would be lost there. The verdict is tied to it: a negative is damaged where any defect shows (see ``any_of``), and
+``fc`` only adds what the six do not say.
 """
 
 import math
@@ -24,8 +26,10 @@ STD = (0.229, 0.224, 0.225)
 torchvision's weights expect."""
 POOL_SHARPNESS = 4.0
 """r of log-mean-exp pooling (Pinheiro and Collobert, 2015): 0 would be the mean over the places, infinity their
-largest. A hole fills one place of 64 and must count; one noisy place alone should not."""
+largest. A spot fills one place of 256 and must count; one noisy place alone should not."""
 STAGES = (64, 128, 256, 512)
+PYRAMID = 128
+"""Channels in which the features of the last three stages are added up."""
 RARE = -2.0
 """Logit of a defect in a place before anything is learnt: most places have none."""
 TOWARDS = tuple(-1.0 if label == NEGATIVE_CONDITION.positive else 1.0 for label in NEGATIVE_CONDITION.labels)
@@ -44,7 +48,7 @@ class Logits(NamedTuple):
     defects: Tensor
     """[n, 6], each defect anywhere in the picture."""
     places: Tensor
-    """[n, 6, 8, 8], each defect in each place."""
+    """[n, 6, 16, 16], each defect in each place."""
 
 
 class BasicBlock(nn.Module):
@@ -70,6 +74,26 @@ class BasicBlock(nn.Module):
         return self.relu(self.bn2(self.conv2(y)) + shortcut)  # type: ignore[no-any-return]
 
 
+class Pyramid(nn.Module):
+    """Features of the last three stages together, in the places of the middle one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, PYRAMID, 1) for channels in STAGES[1:])
+        self.conv = nn.Conv2d(PYRAMID, PYRAMID, 3, 1, 1, bias=False)
+        self.bn = nn.BatchNorm2d(PYRAMID)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Tensor:
+        """[n, 128, 2h, 2w], [n, 256, h, w], [n, 512, h/2, w/2] -> [n, 128, h, w]."""
+        features = (
+            nn.functional.max_pool2d(self.lateral[0](fine), 3, 2, 1)
+            + self.lateral[1](middle)
+            + nn.functional.interpolate(self.lateral[2](coarse), scale_factor=2.0)
+        )
+        return self.relu(self.bn(self.conv(features)))  # type: ignore[no-any-return]
+
+
 class NegativeCondition(nn.Module):
     """ResNet-18 with two heads."""
 
@@ -89,7 +113,8 @@ class NegativeCondition(nn.Module):
         self.layer3 = self._stage(STAGES[1], STAGES[2], 2)
         self.layer4 = self._stage(STAGES[2], STAGES[3], 2)
         self.fc = nn.Linear(STAGES[3], len(NEGATIVE_CONDITION.labels))
-        self.defects = nn.Conv2d(STAGES[3], len(DEFECTS), 1)
+        self.pyramid = Pyramid()
+        self.defects = nn.Conv2d(PYRAMID, len(DEFECTS), 1)
         self.tie = nn.Parameter(torch.ones(1))
         """How much the verdict follows the defects."""
 
@@ -98,11 +123,13 @@ class NegativeCondition(nn.Module):
         return nn.Sequential(BasicBlock(channels_in, channels, stride), BasicBlock(channels, channels, 1))
 
     def forward(self, pixels: Tensor) -> Logits:
-        """Float RGB [n, 3, h, w] in [0, 1] -> logits; the places are h/32 x w/32, rounded up."""
+        """Float RGB [n, 3, h, w] in [0, 1] -> logits; the places are h/16 x w/16, rounded up to an even number."""
         x = (pixels - self.mean) / self.std
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        places = self.defects(x)
+        fine = self.layer2(self.layer1(x))
+        middle = self.layer3(fine)
+        x = self.layer4(middle)
+        places = self.defects(self.pyramid(fine, middle, x))
         defects = pool(places)
         damaged = self.tie * any_of(defects) / 2
         condition = self.fc(x.mean((2, 3))) + torch.cat([damaged * sign for sign in TOWARDS], 1)
@@ -168,7 +195,6 @@ def load(path: Path) -> NegativeCondition:
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors ({error}). Train the network again.") from error
     network = NegativeCondition()
-    state.setdefault("tie", torch.zeros(1))  # weights from before there was one
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -11,7 +11,7 @@ from training.negative_condition_data import PLACES, SIZE
 
 
 def quarter(pixels: Tensor, places: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A random quarter of each square, cut where places meet: [n, 244, 244, 3] -> [n, 122, 122, 3], 8x8 -> 4x4 places.
+    """A random quarter of each square, cut where places meet: 244 -> 122 pixels, 16 -> 8 places each way.
 
     A quarter of the work a step, at the scale that the network will see: training begins with these.
     """

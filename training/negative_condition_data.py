@@ -32,8 +32,8 @@ RENDERED = 300
 """Short side of the simulated photograph: enough above ``SIZE`` that shrinking it is the real step of serving."""
 KEPT = 700
 """Short side at which source pictures are kept in memory: no part of one that is used is smaller than RENDERED."""
-SHOWING = 0.01
-"""Share of a place that a defect must cover to be there: a spot of three pixels."""
+SHOWING = 0.015
+"""Share of a place that a defect must cover to be there: four pixels, a quarter of the smallest spot that counts."""
 TRIES = 12
 """How often a negative is drawn anew because nobody could say whether a defect shows on it."""
 
@@ -50,7 +50,7 @@ class DataError(SafelightError):
 
 @dataclass(frozen=True)
 class Negatives:
-    """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 8, 8], where which defect shows in the square."""
+    """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 16, 16], where which defect shows in the square."""
 
     pixels: Tensor
     places: Tensor
@@ -181,7 +181,7 @@ def _read(path: Path) -> Picture:
 
 
 def place_defects(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Bool [6, h, w] over a photograph -> bool [6, 8, 8] over the square that the network sees of it."""
+    """Bool [6, h, w] over a photograph -> bool [6, 16, 16] over the square that the network sees of it."""
     height, width = mask.shape[1:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -35,13 +35,13 @@ class Recipe:
     """Everything that decides how a training goes; written beside the weights."""
 
     seed: int = 0
-    negatives: int = 7000
+    negatives: int = 10_000
     """Simulated negatives to train on."""
     held_out: int = 500
     """Negatives to choose an epoch and a temperature by; twice as many, of a world of their own, to judge by."""
-    quarter_epochs: int = 8
+    quarter_epochs: int = 6
     """Epochs on random quarters, which cost a quarter of the time, before those on whole squares."""
-    epochs: int = 5
+    epochs: int = 9
     batch: int = 12
     """Squares in a step; twice as many quarters. Steps are what a short run lacks."""
     learning_rate: float = 2e-3

@@ -36,7 +36,7 @@ class History:
 
 @dataclass(frozen=True)
 class Answers:
-    """``condition`` [n, 2] logits, ``defects`` [n, 6] logits, ``places`` [n, 6, 8, 8] logits; float32 on the CPU."""
+    """``condition`` [n, 2] logits, ``defects`` [n, 6] logits, ``places`` [n, 6, 16, 16] logits; float32 on the CPU."""
 
     condition: Tensor
     defects: Tensor
@@ -75,7 +75,7 @@ def objective(logits: Any, places: Tensor, smoothing: float = SMOOTHING) -> Tens
     return (
         functional.cross_entropy(logits.condition, target, label_smoothing=smoothing)
         + 2 * functional.binary_cross_entropy_with_logits(logits.defects, defects + smoothing * (0.5 - defects))
-        + 4 * functional.binary_cross_entropy_with_logits(logits.places, places)
+        + 12 * functional.binary_cross_entropy_with_logits(logits.places, places)
     )
 
 

@@ -48,7 +48,7 @@ def nothing(made_up: NDArray[Any]) -> NDArray[Any]:
         ("SCORES", lambda made_up: made_up.astype(np.float64), "as float64, not as FP32"),
         ("SCORES", lambda made_up: made_up * np.nan, "empty or unknown SCORES"),
         ("DEFECTS", lambda made_up: made_up * np.inf, "empty or unknown DEFECTS"),
-        ("DEFECT_MAP", lambda made_up: made_up.reshape(1, -1), r"DEFECT_MAP of shape \[1, 384\]"),
+        ("DEFECT_MAP", lambda made_up: made_up.reshape(1, -1), r"DEFECT_MAP of shape \[1, 1536\]"),
     ],
 )
 def test_an_answer_that_breaks_the_contract_is_never_taken_for_a_verdict(
@@ -98,7 +98,7 @@ def test_defects_carry_their_names_and_places() -> None:
     assert seen.origin is None
     assert tuple(seen.defects) == DEFECTS
     assert seen.defect_map is not None
-    assert seen.defect_map.shape == (6, 8, 8)
+    assert seen.defect_map.shape == NEGATIVE_CONDITION.outputs[2].shape
     named = list(seen.named_defects.values())
     assert named == sorted((chance for chance in seen.defects.values() if chance >= 0.5), reverse=True)
 
@@ -110,7 +110,7 @@ def test_every_prediction_becomes_strict_json() -> None:
 
     assert good["origin"]["label"] in ("digital", "film")
     assert good["origin"]["unsure"] is seen[0].origin.unsure
-    assert np.shape(good["defect_map"]) == (6, 8, 8)
+    assert np.shape(good["defect_map"]) == NEGATIVE_CONDITION.outputs[2].shape
     assert good["error"] is None
     assert bad == {
         "source": "#1",

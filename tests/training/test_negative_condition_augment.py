@@ -2,6 +2,7 @@ import torch
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.negative_condition_augment import augment, quarter, rephotograph
+from training.negative_condition_data import PLACES
 
 SIZE = NEGATIVE_CONDITION.size
 
@@ -22,15 +23,18 @@ def test_rephotographing_changes_little_and_is_seeded() -> None:
 
 
 def test_quarters_keep_pixels_and_places_together() -> None:
-    cells = torch.arange(64, dtype=torch.uint8).view(8, 8)
-    side = -(-SIZE // 8)
-    pixels = cells.repeat_interleave(side, 0).repeat_interleave(side, 1)[:SIZE, :SIZE, None].expand(-1, -1, 3)
-    places = torch.zeros(5, len(DEFECTS), 8, 8, dtype=torch.bool)
+    cells = torch.arange(PLACES**2, dtype=torch.uint8).view(PLACES, PLACES)
+    side = SIZE / PLACES
+    row = (torch.arange(SIZE) / side).long()
+    pixels = cells[row][:, row, None].expand(-1, -1, 3)
+    places = torch.zeros(5, len(DEFECTS), PLACES, PLACES, dtype=torch.bool)
     places[:, 0] = cells % 2 == 0
     cut, where = quarter(pixels.expand(5, -1, -1, -1), places, seeded(0))
     assert cut.shape == (5, SIZE // 2, SIZE // 2, 3)
-    assert where.shape == (5, len(DEFECTS), 4, 4)
-    middles = cut[:, 15::30, 15::30, 0][:, :4, :4]
+    half = PLACES // 2
+    assert where.shape == (5, len(DEFECTS), half, half)
+    centres = ((torch.arange(half) + 0.5) * side).long()
+    middles = cut[:, centres][:, :, centres, 0]
     assert torch.equal(middles % 2 == 0, where[:, 0])
     assert len(torch.unique(middles[:, 0, 0])) > 1, "every quarter was cut at the same corner"
 

@@ -10,6 +10,7 @@ import torch
 from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
 from training.negative_condition_data import (
+    PLACES,
     DataError,
     Negatives,
     Order,
@@ -48,7 +49,7 @@ def negatives(folder: Path, cache: Path) -> Negatives:
 
 def test_half_of_the_negatives_are_drawn_damaged(negatives: Negatives) -> None:
     assert negatives.pixels.shape == (12, SIZE, SIZE, 3)
-    assert negatives.places.shape == (12, len(DEFECTS), 8, 8)
+    assert negatives.places.shape == (12, len(DEFECTS), PLACES, PLACES)
     assert negatives.readable[::2].all()
     assert (~negatives.readable[1::2]).sum() >= 5
 
@@ -133,11 +134,11 @@ def test_a_folder_without_enough_pictures_is_named(tmp_path: Path) -> None:
 
 def test_places_are_those_of_the_centre_square() -> None:
     mask = np.zeros((len(DEFECTS), 80, 160), bool)
-    mask[2, 0:10, 40:50] = True  # the square's first place
-    mask[3, 70:80, 110:120] = True  # its last
+    mask[2, 0:5, 40:45] = True  # the square's first place
+    mask[3, 75:80, 115:120] = True  # its last
     mask[4, :, :40] = True  # cut away
     places = place_defects(mask)
-    assert np.argwhere(places).tolist() == [[2, 0, 0], [3, 7, 7]]
+    assert np.argwhere(places).tolist() == [[2, 0, 0], [3, PLACES - 1, PLACES - 1]]
 
 
 def test_judging_is_of_films_and_phones_never_trained_on() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.negative_condition import build, load
-from training.negative_condition_data import Negatives
+from training.negative_condition_data import PLACES, Negatives
 from training.negative_condition_loop import DeviceError, Recipe, choose_device, train
 from training.negative_condition_report import READABLE, Answers, answer, calibrate, intervals, measure, objective
 from training.train_negative_condition import command
@@ -20,7 +20,7 @@ SIZE = NEGATIVE_CONDITION.size
 
 def truth_of(defects: list[list[int]]) -> Negatives:
     """Black pictures with the given defects in their first place."""
-    places = torch.zeros(len(defects), len(DEFECTS), 8, 8, dtype=torch.bool)
+    places = torch.zeros(len(defects), len(DEFECTS), PLACES, PLACES, dtype=torch.bool)
     for row, names in zip(places, defects, strict=True):
         row[names, 0, 0] = True
     return Negatives(torch.zeros(len(defects), SIZE, SIZE, 3, dtype=torch.uint8), places)
@@ -28,7 +28,9 @@ def truth_of(defects: list[list[int]]) -> Negatives:
 
 def answers_of(readable_logits: list[float]) -> Answers:
     logits = torch.tensor([[-x, x] for x in readable_logits])
-    return Answers(logits, torch.zeros(len(logits), len(DEFECTS)), torch.zeros(len(logits), len(DEFECTS), 8, 8))
+    return Answers(
+        logits, torch.zeros(len(logits), len(DEFECTS)), torch.zeros(len(logits), len(DEFECTS), PLACES, PLACES)
+    )
 
 
 def test_measures_of_a_case_worked_by_hand() -> None:
@@ -101,11 +103,11 @@ def white_squares() -> Negatives:
     """Grey noise, every second with a white square, which is called a hole."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(60, 120, (16, SIZE, SIZE, 3), dtype=np.uint8)
-    places = np.zeros((16, len(DEFECTS), 8, 8), bool)
+    places = np.zeros((16, len(DEFECTS), PLACES, PLACES), bool)
     for index in range(0, 16, 2):
-        row, column = rng.integers(0, 4, 2) * 2
-        places[index, 3, row : row + 2, column : column + 2] = True
-        y, x = row * SIZE // 8, column * SIZE // 8
+        row, column = rng.integers(0, 4, 2) * 4
+        places[index, 3, row : row + 4, column : column + 4] = True
+        y, x = row * SIZE // PLACES, column * SIZE // PLACES
         pixels[index, y : y + 61, x : x + 61] = 255
     return Negatives(torch.from_numpy(pixels), torch.from_numpy(places))
 
