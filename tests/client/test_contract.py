@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from client import Client, FakeTransport, Request, Response, ResponseInvalid
 from client.contract import CLASSIFIER_NAMES, verdict
-from film.specs import CLASSIFIERS, DEFECTS, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
+from film.specs import CLASSIFIERS, DEFECTS, HEATMAP, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -58,6 +58,32 @@ def test_an_answer_that_breaks_the_contract_is_never_taken_for_a_verdict(
         answering(**{output: change}).classify([b"picture"])
 
 
+@pytest.mark.parametrize(
+    ("output", "change", "complaint"),
+    [
+        ("HEATMAP", None, "film_origin_explain gave no output HEATMAP"),
+        ("HEATMAP", lambda made_up: made_up[:, :-1], r"HEATMAP of shape \[1, 34, 35\], not \[1, 35, 35\]"),
+        ("HEATMAP", lambda made_up: made_up * np.nan, "empty or unknown HEATMAP"),
+        ("HEATMAP", lambda made_up: made_up - 2, "HEATMAP of -2 to -1, not of 0 to 1"),
+        ("SCORES", lambda made_up: made_up + 1, "SCORES of 1.* not of 0 to 1"),
+        ("ERROR", None, "no output ERROR"),
+    ],
+)
+def test_a_map_that_breaks_the_contract_is_never_taken_for_an_explanation(
+    output: str, change: Change | None, complaint: str
+) -> None:
+    def rounded(made_up: NDArray[Any]) -> NDArray[Any]:
+        return np.round(made_up)
+
+    with pytest.raises(ResponseInvalid, match=complaint):
+        answering(**{"HEATMAP": rounded, output: change}).explain([b"picture"])
+
+
+def test_what_arithmetic_rounds_past_one_is_taken() -> None:
+    (seen,) = answering(HEATMAP=lambda made_up: np.full_like(made_up, 1 + 1e-6)).explain([b"picture"])
+    assert seen.error is None
+
+
 def test_an_empty_positive_without_a_reason_is_refused() -> None:
     def emptied(made_up: NDArray[Any]) -> NDArray[Any]:
         return np.array([[b""]], dtype=np.object_)
@@ -99,6 +125,11 @@ def test_defects_carry_their_names_and_places() -> None:
     assert tuple(seen.defects) == DEFECTS
     assert seen.defect_map is not None
     assert seen.defect_map.shape == (6, 8, 8)
+    for name, where in zip(DEFECTS, seen.defect_map, strict=True):
+        assert seen.map_of(name) is not None
+        assert np.array_equal(seen.map_of(name), where)
+    with pytest.raises(KeyError, match="'scratches' is no defect"):
+        seen.map_of("scratches")
     named = list(seen.named_defects.values())
     assert named == sorted((chance for chance in seen.defects.values() if chance >= 0.5), reverse=True)
 
@@ -122,3 +153,13 @@ def test_every_prediction_becomes_strict_json() -> None:
         "error": "broken",
     }
     assert "defect_map" not in seen[0].to_dict()
+
+
+def test_every_explanation_becomes_strict_json() -> None:
+    seen = Client(transport=FakeTransport(errors={b"bad": "broken"})).explain([b"good", b"bad"])
+
+    good, bad = (json.loads(json.dumps(one.to_dict(), allow_nan=False)) for one in seen)
+
+    assert good["origin"]["label"] in ("digital", "film")
+    assert np.shape(good["heatmap"]) == HEATMAP.shape
+    assert bad == {"source": "#1", "origin": None, "heatmap": None, "error": "broken"}
