@@ -9,7 +9,8 @@ import click
 
 from safelight.asking import SOME_FAILED, ServerTrouble, server_errors
 from safelight.files import find_pictures
-from safelight.invert import Written, write_positives
+from safelight.invert import write_positives
+from safelight.writing import Written
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 """Beside the code in a checkout; an installed package has none and is given --samples."""
