@@ -1,7 +1,8 @@
 """``safelight explain``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -9,7 +10,7 @@ import click
 from film.specs import NEGATIVE_CONDITION
 from safelight.asking import server_errors, server_options
 from safelight.files import DEFECTS_ENDING, EXPLAINED_ENDING, POSITIVE_ENDING, files_argument, find_pictures
-from safelight.writing import Made, end, output_options, tell, write_each
+from safelight.writing import Made, Written, end, output_options, tell, write_each
 
 if TYPE_CHECKING:
     from client import Client, Explanation, Prediction
@@ -46,27 +47,44 @@ def explain(
     """
     made_before = (EXPLAINED_ENDING, DEFECTS_ENDING)
     pictures = find_pictures(files, skip=(*made_before, POSITIVE_ENDING) if defects else made_before)
-    try:
-        from safelight import drawing
-    except ImportError as error:
-        raise click.UsageError(f"drawing needs {error.name}, which is not installed: pip install pillow") from error
-
-    def make(client: "Client", paths: list[Path]) -> Iterator[Made]:
-        if defects:
-            return _draw(paths, client.iter_classify(paths, [NEGATIVE_CONDITION.name]), drawing.draw_defects)
-        return _draw(paths, client.iter_explain(paths), drawing.draw_explanation)
-
+    write = write_defects if defects else write_explanations
     with server_errors():
         from client import Client
 
         with Client(url, timeout=timeout) as client:
-            ending = DEFECTS_ENDING if defects else EXPLAINED_ENDING
-            written = write_each(pictures, out, ending, lambda paths: make(client, paths), force=force)
-            well = tell(written, len(pictures), "Explaining", as_json=as_json)
+            well = tell(write(client, pictures, out, force=force), len(pictures), "Explaining", as_json=as_json)
     end(well)
 
 
-def _draw(paths: list[Path], answers: "Iterator[Answer]", draw: "Callable[[bytes, Answer], bytes]") -> Iterator[Made]:
+def write_explanations(client: "Client", pictures: Sequence[Path], out: Path, *, force: bool) -> Iterator[Written]:
+    """Draw each picture under its heat map into ``out``; say of each, in order, what became of it."""
+    draw = _drawing().draw_explanation
+    return write_each(
+        pictures, out, EXPLAINED_ENDING, lambda paths: _drawn(paths, client.iter_explain(paths), draw), force=force
+    )
+
+
+def write_defects(client: "Client", negatives: Sequence[Path], out: Path, *, force: bool) -> Iterator[Written]:
+    """Draw each negative and the maps of its defects into ``out``; say of each, in order, what became of it."""
+    draw, models = _drawing().draw_defects, [NEGATIVE_CONDITION.name]
+    return write_each(
+        negatives,
+        out,
+        DEFECTS_ENDING,
+        lambda paths: _drawn(paths, client.iter_classify(paths, models), draw),
+        force=force,
+    )
+
+
+def _drawing() -> ModuleType:
+    try:
+        from safelight import drawing
+    except ImportError as error:
+        raise click.UsageError(f"drawing needs {error.name}, which is not installed: pip install pillow") from error
+    return drawing
+
+
+def _drawn(paths: list[Path], answers: "Iterator[Answer]", draw: "Callable[[bytes, Answer], bytes]") -> Iterator[Made]:
     from film.errors import ImageError
 
     for path, answer in zip(paths, answers, strict=True):
