@@ -16,9 +16,11 @@ from film.specs import EXPLANATION_TOLERANCE, FILM_ORIGIN, HEATMAP
 from training import explain, film_origin, founding, grain
 
 ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
 SIDE = 140
 STEPS = 200
 """Along the way from the average picture: enough that the trapezium rule is right to 1e-5."""
+HALF = HEATMAP.shape[1] // 2
 Tensor = torch.Tensor
 
 
@@ -26,6 +28,12 @@ Tensor = torch.Tensor
 def served() -> keras.Model:
     """The network that is served, for small pictures: its weights know nothing of the size."""
     return film_origin.load(ROOT / "training" / "weights" / "film_origin.safetensors", SIDE)
+
+
+@pytest.fixture(scope="module")
+def full_size() -> torch.nn.Module:
+    """The explainer of the network that is served, as it is served."""
+    return explain.explainer(film_origin.load(ROOT / "training" / "weights" / "film_origin.safetensors"))
 
 
 def pictures() -> Tensor:
@@ -139,18 +147,51 @@ def test_what_is_cut_off_is_cut_off_in_the_evidence_too(served: keras.Model) -> 
     assert evidence.sum().item() == pytest.approx((torch.logit(film) - torch.logit(average)).item(), abs=1e-3)
 
 
-def test_half_film_and_half_digital_is_warm_on_the_film() -> None:
-    explainer = explain.explainer(film_origin.load(ROOT / "training" / "weights" / "film_origin.safetensors"))
-    film = preprocess([(ROOT / "samples/film/cairn.jpg").read_bytes()], FILM_ORIGIN.size).pixels[0]
-    half = HEATMAP.shape[1] // 2
-    for name in ("bridge", "daisy", "college"):
-        digital = preprocess([(ROOT / f"samples/digital/{name}.jpg").read_bytes()], FILM_ORIGIN.size).pixels[0]
-        middle = half * grain.BLOCK
-        pairs = [np.concatenate((a[:, :middle], b[:, middle:]), 1) for a, b in ((film, digital), (digital, film))]
+def halves(film: np.ndarray, digital: np.ndarray) -> Tensor:
+    """Two pictures, float32 (2, 700, 700, 3): film on the left and digital on the right, and the other way round."""
+    middle = HALF * grain.BLOCK
+    pairs = [np.concatenate((a[:, :middle], b[:, middle:]), 1) for a, b in ((film, digital), (digital, film))]
+    return torch.from_numpy(np.stack(pairs)).float() / 255
+
+
+def on_film_and_digital(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """The means of two maps of ``halves`` over the half that is film and over the other, without the seam."""
+    left, right = maps[:, :, :HALF].mean((1, 2)), maps[:, :, HALF + 1 :].mean((1, 2))
+    return torch.stack((left[0], right[1])), torch.stack((right[0], left[1]))
+
+
+def prepared(files: list[Path]) -> np.ndarray:
+    return preprocess([file.read_bytes() for file in files], FILM_ORIGIN.size).pixels
+
+
+def test_half_film_and_half_digital_is_warm_on_the_film(full_size: torch.nn.Module) -> None:
+    film, *digital = prepared(
+        [ROOT / "samples" / f"{name}.jpg" for name in ("film/cairn", "digital/bridge", "digital/daisy")]
+    )
+    for other in digital:
         with torch.no_grad():
-            left, right = explainer(torch.from_numpy(np.stack(pairs)).float() / 255)[1]
-        assert left[:, :half].mean() > 3 * left[:, half + 1 :].mean(), name
-        assert right[:, half + 1 :].mean() > 3 * right[:, :half].mean(), name
+            on_film, on_digital = on_film_and_digital(full_size(halves(film, other))[1])
+        assert (on_film > 3 * on_digital).all()
+
+
+@pytest.mark.shared_data
+def test_half_real_film_and_half_real_digital_is_told_apart(full_size: torch.nn.Module) -> None:
+    """50 pictures of halves; a map that knew nothing would be right in half of them."""
+    folders = [SHARED / "validation" / kind for kind in ("film", "digital")]
+    if not all(folder.is_dir() for folder in folders):
+        pytest.skip("the real photographs of ../shared/data are not here")
+    films, digitals = (
+        sorted(folder.iterdir())[start::step][:25] for folder, start, step in zip(folders, (1, 0), (6, 3), strict=True)
+    )
+    right = {"evidence": [], "map": []}
+    for film, digital in zip(prepared(films), prepared(digitals), strict=True):
+        with torch.no_grad():
+            evidence = full_size.evidence(halves(film, digital))[1]
+        for name, maps in (("evidence", evidence), ("map", evidence.clamp_min(0))):
+            on_film, on_digital = on_film_and_digital(maps)
+            right[name] += (on_film > on_digital).tolist()
+    print({name: f"{sum(found)} of {len(found)}" for name, found in right.items()})
+    assert all(np.mean(found) >= 0.7 for found in right.values())
 
 
 @pytest.mark.parametrize(
