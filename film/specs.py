@@ -13,12 +13,16 @@ Precision = Literal["auto", "f32"]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A named tensor as Triton sees it. ``-1`` in ``shape`` is a size that differs from picture to picture."""
+    """A named tensor as Triton sees it. ``-1`` in ``shape`` is a size that differs from picture to picture.
+
+    ``slack`` is how many times what a probability may be off by when a network is exported this tensor may be.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
     labels: tuple[str, ...] = ()
+    slack: float = 1.0
 
 
 DEFECTS = ("noise", "blank_area", "color_patches", "holes", "residual_spots", "dye_removal")
@@ -132,7 +136,7 @@ NEGATIVE_CONDITION = ModelSpec(
 )
 """Is this colour negative readable, and what is wrong with it? 8x8 is what 32-fold striding leaves of 244x244."""
 
-HEATMAP = TensorSpec("HEATMAP", "FP32", (35, 35))
+HEATMAP = TensorSpec("HEATMAP", "FP32", (35, 35), slack=5.0)  # it is divided by what is off itself
 """Where a picture speaks for film, from 0 (not at all, or against it) to 1 (the most in this picture), over the centre
 square that the network sees: a value for each block of 20 pixels of 700."""
 

@@ -56,7 +56,7 @@ def file(graph: nn.Module, spec: ModelSpec, tmp_path_factory: pytest.TempPathFac
 
 def test_its_file_passes_the_gate(graph: nn.Module, spec: ModelSpec, file: Path) -> None:
     differences = check_parity(graph, spec, file, drawn_pictures(SIDE))
-    assert all(value <= ONNX_TOLERANCE for value in differences.values())
+    assert all(value <= ONNX_TOLERANCE * HEATMAP.slack for value in differences.values())
 
 
 def test_the_verdict_is_the_one_that_is_explained(network: Any, graph: nn.Module) -> None:
