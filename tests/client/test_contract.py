@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from client import Client, FakeTransport, Request, Response, ResponseInvalid
 from client.contract import CLASSIFIER_NAMES, verdict
-from film.specs import CLASSIFIERS, DEFECTS, HEATMAP, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
+from film.specs import CLASSIFIERS, DEFECTS, FILM_ORIGIN, HEATMAP, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -125,11 +125,6 @@ def test_defects_carry_their_names_and_places() -> None:
     assert tuple(seen.defects) == DEFECTS
     assert seen.defect_map is not None
     assert seen.defect_map.shape == (6, 8, 8)
-    for name, where in zip(DEFECTS, seen.defect_map, strict=True):
-        assert seen.map_of(name) is not None
-        assert np.array_equal(seen.map_of(name), where)
-    with pytest.raises(KeyError, match="'scratches' is no defect"):
-        seen.map_of("scratches")
     named = list(seen.named_defects.values())
     assert named == sorted((chance for chance in seen.defects.values() if chance >= 0.5), reverse=True)
 
@@ -153,6 +148,16 @@ def test_every_prediction_becomes_strict_json() -> None:
         "error": "broken",
     }
     assert "defect_map" not in seen[0].to_dict()
+
+
+def test_the_map_of_a_defect_is_found_by_its_name() -> None:
+    (seen,) = Client(transport=FakeTransport()).classify([b"negative"], [NEGATIVE_CONDITION.name])
+    for name, where in zip(DEFECTS, seen.defect_map, strict=True):
+        assert np.array_equal(seen.map_of(name), where)
+    with pytest.raises(KeyError, match="'scratches' is no defect"):
+        seen.map_of("scratches")
+    (other,) = Client(transport=FakeTransport()).classify([b"negative"], [FILM_ORIGIN.name])
+    assert other.map_of("holes") is None
 
 
 def test_every_explanation_becomes_strict_json() -> None:
