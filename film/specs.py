@@ -139,6 +139,8 @@ NEGATIVE_CONDITION = ModelSpec(
 HEATMAP = TensorSpec("HEATMAP", "FP32", (35, 35), slack=5.0)  # it is divided by what is off itself
 """Where a picture speaks for film, from 0 (not at all, or against it) to 1 (the most in this picture), over the centre
 square that the network sees: a value for each block of 20 pixels of 700."""
+EXPLANATION_TOLERANCE = 1e-3
+"""Largest difference of a map's value (a heat map's in 0..1, a defect map's in logits) from what autograd says."""
 
 FILM_ORIGIN_EXPLAIN = replace(
     FILM_ORIGIN, name="film_origin_explain", outputs=(*FILM_ORIGIN.outputs, HEATMAP), explains=FILM_ORIGIN.name
@@ -207,5 +209,3 @@ INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
 """Fast CPU twin of the inversion."""
 ONNX_TOLERANCE = 1e-3
 """Largest difference of a probability between the trained network and its fp16-stored ONNX file."""
-EXPLANATION_TOLERANCE = 1e-3
-"""Largest difference of a map's value (a heat map's in 0..1, a defect map's in logits) from what autograd says."""
