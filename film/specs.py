@@ -136,7 +136,7 @@ NEGATIVE_CONDITION = ModelSpec(
 )
 """Is this colour negative readable, and what is wrong with it? 8x8 is what 32-fold striding leaves of 244x244."""
 
-HEATMAP = TensorSpec("HEATMAP", "FP32", (35, 35), slack=5.0)  # it is divided by what is off itself
+HEATMAP = TensorSpec("HEATMAP", "FP32", (35, 35), slack=10.0)  # it is divided by what is off itself
 """Where a picture speaks for film, from 0 (not at all, or against it) to 1 (the most in this picture), over the centre
 square that the network sees: a value for each block of 20 pixels of 700."""
 EXPLANATION_TOLERANCE = 1e-3
