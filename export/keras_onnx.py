@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 
 from export.errors import ExportError
@@ -105,6 +106,7 @@ def _write(route: str, weights: Path, size: int, path: Path) -> None:
     if route == "tf2onnx":
         _by_tf2onnx(model, spec, path)
     else:
+        model([np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs])  # Keras wants it called once
         model.export(path, format="onnx", verbose=False)
 
 

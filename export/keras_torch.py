@@ -65,7 +65,7 @@ def _convolution(layer: Any) -> list[nn.Module]:
     kernel, bias = _weights(layer)  # kernel: height, width, in, out
     if layer.padding != "valid" or layer.strides != (1, 1):
         raise ExportError(f"{layer.name} pads or strides; the founding network does neither.")
-    made = nn.Conv2d(kernel.shape[2], kernel.shape[3], tuple(kernel.shape[:2]))
+    made = nn.Conv2d(kernel.shape[2], kernel.shape[3], (kernel.shape[0], kernel.shape[1]))
     return [_filled(made, kernel.permute(3, 2, 0, 1), bias)]
 
 

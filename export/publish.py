@@ -40,7 +40,7 @@ def publish(folder: Path, write: Callable[[Path], Mapping[str, Any]], files: Seq
             made = [Path(scratch, name) for name in files]
             facts = write(made[0])
             manifest = manifest_file(made[0])
-            manifest.write_text(json.dumps(_describe(made) | facts, indent=2) + "\n", encoding="utf-8")
+            manifest.write_text(json.dumps({**_describe(made), **facts}, indent=2) + "\n", encoding="utf-8")
             for path in (*reversed(made), manifest):
                 path.chmod(0o644)
                 with path.open("rb") as file:

@@ -52,7 +52,7 @@ def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict
 
     Any batch from 1 to ``specs.MAX_BATCH`` will run. Raises EngineError where the library refuses the network.
     """
-    trt = import_module(library)
+    trt: Any = import_module(library)
     builder = trt.Builder(_logger(trt))
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, _logger(trt))

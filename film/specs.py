@@ -188,7 +188,7 @@ INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
 Arithmetic = Literal["fp32", "fp16", "bf16", "int8"]
 """What an exported network computes in."""
 PARITY_TOLERANCE: dict[Arithmetic, float] = {"fp32": 1e-3, "fp16": 1e-2, "bf16": 1e-2, "int8": 1e-2}
-"""Largest difference of a probability between the trained network and an exported one, by what the latter computes in."""
+"""Largest difference of a probability between the trained network and an exported one, by the latter's arithmetic."""
 ONNX_TOLERANCE = PARITY_TOLERANCE["fp32"]
 """The same of an ONNX file, whose weights are stored in half precision and computed with in single."""
 LARGEST_ACCURACY_LOSS = 0.005

@@ -41,7 +41,7 @@ def write_torchscript(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Trace ``graph`` (a module of ``export.graphs`` in PyTorch alone) into ``path``; any batch can be run after."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's backend takes nothing else
-        traced = torch.jit.trace(Named(graph).eval(), example(spec, torch.device("cpu")), check_trace=False)
+        traced = torch.jit.trace(Named(graph).eval(), example(spec, torch.device("cpu")), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(path))
 
 
@@ -49,7 +49,7 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     """Load ``path`` on ``device``; inputs are given by name, as Triton does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loaded = torch.jit.load(str(path), map_location=device)
+        loaded = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
 
     def run(inputs: Arrays) -> dict[str, Any]:
         with torch.no_grad():
