@@ -1,76 +1,65 @@
 """``python -m export``: trained weights to files that Triton serves."""
 
-import sys
-from pathlib import Path
+from importlib import import_module
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
 
-from film.errors import SafelightError
-from film.specs import NETWORKS
-
-NAMES = [spec.name for spec in NETWORKS]
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
-@click.command(
-    epilog="""\b
+COMMANDS = {
+    "models": ("export.export_command", "Export models to formats (what is done where no command is named)."),
+    "import": ("export.import_command", "Take a Keras checkpoint of the founding network in."),
+    "bench": ("export.bench", "Compare runtimes on this processor: pictures a second of the network alone."),
+}
+"""Command: its module, which holds a click command called ``command``, and a line of help."""
+USUAL = "models"
+EPILOG = """\b
 Examples:
-  python -m export                      all models
-  python -m export negative_condition   one of them
-  python -m export --weights runs/mine --repository /tmp/repository"""
-)
-@click.argument("models", nargs=-1, type=click.Choice(NAMES), metavar="[MODEL]...")
-@click.option(
-    "--weights",
-    type=FOLDER,
-    default=Path("training/weights"),
-    show_default=True,
-    help="Folder that holds MODEL.safetensors; film_origin_explain is made of film_origin's.",
-)
-@click.option(
-    "--repository",
-    type=FOLDER,
-    default=Path("model_repository"),
-    show_default=True,
-    help="Triton's model repository, which the files go into.",
-)
-@click.option(
-    "--samples",
-    type=FOLDER,
-    default=Path("samples"),
-    show_default=True,
-    help="Pictures to compare on; drawn ones are added, and do alone if it is empty.",
-)
-def main(models: tuple[str, ...], weights: Path, repository: Path, samples: Path) -> None:
-    """Export MODELs (all, if none is named) to ONNX and publish those that answer as the trained network does.
+  python -m export                                       every model and format that can be made here
+  python -m export negative_condition --to onnx --to pt2
+  python -m export import checkpoint.h5 --out runs/mine
+  python -m export film_origin --weights runs/mine --repository /tmp/repository
+  python -m export bench
+Options of the first three forms: python -m export models --help"""
 
-    Exit code 1 if one could not be exported or was refused.
-    """
-    console, complaints = Console(), Console(stderr=True)
-    table = Table("model", Column("file", overflow="fold"), "MB", "largest difference", title="Published")
-    failed = False
-    for name in models or NAMES:
+
+class Commands(click.Group):
+    """Imports a command only when it is run, so that ``--help`` loads no framework; ``models`` need not be named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the usual command first where none is named."""
+        if not args or (args[0] not in COMMANDS and args[0] != "--help"):
+            args = [USUAL, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order above."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print names and lines without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what is wrong with what the user gave is a sentence and exit code 1, in every command."""
+        from film.errors import SafelightError
+
         try:
-            with console.status(f"Exporting {name} and comparing it with the trained network"):
-                table.add_row(name, *_export(name, weights, repository, samples))
+            return super().invoke(ctx)
         except SafelightError as error:
-            failed = True
-            complaints.print(f"[red]{name} was not exported:[/red] {error}", highlight=False, soft_wrap=True)
-    if table.row_count:
-        console.print(table)
-    sys.exit(1 if failed else 0)
+            raise click.ClickException(str(error)) from error
 
 
-def _export(name: str, weights: Path, repository: Path, samples: Path) -> tuple[str, str, str]:
-    from export.graphs import EXPORTABLES  # torch: seconds that --help need not pay
-    from export.onnx_export import export_model
-
-    model = EXPORTABLES[name]
-    published = export_model(model, weights / f"{model.spec.family}.safetensors", repository, samples)
-    differences = ", ".join(f"{runtime} {value:.1e}" for runtime, value in published.differences.items())
-    return str(published.path), f"{published.path.stat().st_size / 1e6:.1f}", differences
+@click.group(cls=Commands, epilog=EPILOG)
+def main() -> None:
+    """Turn trained weights into files that a server loads; publish those that answer as the trained network does."""
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 SafelightError
 `-- ExportError
     |-- MissingRuntime      a runtime that the file must be tried in is not installed
+    |-- EngineError         a TensorRT engine cannot be built, or does not fit the machine
+    |-- CheckpointError     a Keras checkpoint is not of the founding network
     `-- ParityError         the file does not answer as the trained network does
 """
 
@@ -15,6 +17,14 @@ class ExportError(SafelightError):
 
 class MissingRuntime(ExportError):
     """A runtime that the file must be tried in is not installed."""
+
+
+class EngineError(ExportError):
+    """A TensorRT engine cannot be built, or does not fit the machine that it should run on."""
+
+
+class CheckpointError(ExportError):
+    """A Keras checkpoint cannot be read or is not of the founding network."""
 
 
 class ParityError(ExportError):

@@ -19,6 +19,8 @@ from film.specs import VALID, ModelSpec
 OPSET = 20
 HALF_FROM = 1024
 """Weights of at least this many values are stored in half precision; the biases are not worth it."""
+HALVED = ".fp16"
+"""What is added to the name of a weight that is stored so."""
 
 
 def write_onnx(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
@@ -44,7 +46,12 @@ def write_onnx(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
             verbose=False,
         )
     assert program is not None  # dynamo=True always gives one
-    model = without_detours(program.model_proto)
+    save(program.model_proto, path)
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Write ``model``, FP32 and fresh from an exporter: without detours or notes, weights halved, checked."""
+    model = without_detours(model)
     halve_weights(model)
     strip_notes(model)
     onnx.checker.check_model(model, full_check=True)
@@ -72,10 +79,24 @@ def halve_weights(model: onnx.ModelProto) -> None:
     for weight in model.graph.initializer:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < HALF_FROM:
             continue
-        stored = f"{weight.name}.fp16"
+        stored = f"{weight.name}{HALVED}"
         casts.append(helper.make_node("Cast", [stored], [weight.name], name=f"{stored}.cast", to=TensorProto.FLOAT))
         weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), stored))
     nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def whole_weights(model: onnx.ModelProto) -> None:
+    """Undo ``halve_weights``: FP32 weights without a cast, as quantisation and engines want them."""
+    stored = {weight.name: weight for weight in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in stored and node.input[0].endswith(HALVED):
+            weight = stored[node.input[0]]
+            weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float32), node.output[0]))
+        else:
+            nodes.append(node)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 

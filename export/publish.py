@@ -1,19 +1,19 @@
-"""Put a checked file where Triton finds it, in one step: a reader sees the old one or the new one, never half."""
+"""Put checked files where Triton finds them, in one step: a reader sees the old ones or the new, never half of one."""
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from film.specs import ModelSpec
 
 MODEL_FILE = "model.onnx"
-MANIFEST_FILE = "manifest.json"
-TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "openvino")
+PACKAGES = {"tensorrt_rtx": "tensorrt-rtx-cu13"}
+"""What a tool is called on PyPI, where that is not its name."""
 
 
 def version_folder(repository: Path, spec: ModelSpec) -> Path:
@@ -21,23 +21,41 @@ def version_folder(repository: Path, spec: ModelSpec) -> Path:
     return repository / spec.network_model / "1"
 
 
-def publish(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> Path:
-    """Let ``write`` make and check the model file under a temporary name in ``folder``, then put it in its place.
+def manifest_file(model: Path) -> Path:
+    """The manifest of a published model file lies beside it: ``model.onnx.json`` of ``model.onnx``."""
+    return model.with_name(f"{model.name}.json")
 
-    ``write`` gets the temporary path and returns the facts for the manifest, which is written beside the model. If it
-    raises, nothing in ``folder`` has changed. Returns the path of the published model.
+
+def publish(folder: Path, write: Callable[[Path], Mapping[str, Any]], files: Sequence[str] = (MODEL_FILE,)) -> Path:
+    """Let ``write`` make and check ``files`` in a temporary folder, then put them and a manifest into ``folder``.
+
+    ``write`` gets the temporary path of the first of ``files``, leaves the others beside it and returns the facts for
+    the manifest. If it raises, nothing in ``folder`` has changed; other formats' files there are never touched. The
+    file that is loaded first is put in last, so that it never stands before what it needs. Returns its path.
     """
+    made_here = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as scratch:
-        model, manifest = Path(scratch) / MODEL_FILE, Path(scratch) / MANIFEST_FILE
-        facts = write(model)
-        facts = {"file": MODEL_FILE, "sha256": sha256(model), "bytes": model.stat().st_size, **facts}
-        manifest.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        for path in (model, manifest):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            path.replace(folder / path.name)
-    return folder / MODEL_FILE
+    try:
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as scratch:
+            made = [Path(scratch, name) for name in files]
+            facts = write(made[0])
+            manifest = manifest_file(made[0])
+            manifest.write_text(json.dumps({**_describe(made), **facts}, indent=2) + "\n", encoding="utf-8")
+            for path in (*reversed(made), manifest):
+                path.chmod(0o644)
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                path.replace(folder / path.name)
+    except BaseException:
+        if made_here and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+    return folder / files[0]
+
+
+def _describe(made: Sequence[Path]) -> dict[str, Any]:
+    first, *others = ({"file": path.name, "sha256": sha256(path), "bytes": path.stat().st_size} for path in made)
+    return first | ({"others": others} if others else {})
 
 
 def sha256(path: Path) -> str:
@@ -46,6 +64,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tool_versions() -> dict[str, str]:
-    """Name and version of everything that had a hand in the file."""
-    return {tool: version(tool) for tool in TOOLS}
+def tool_versions(tools: Sequence[str]) -> dict[str, str]:
+    """Name and version of each of ``tools``; those that did not come as a package are "not a package"."""
+    found = {}
+    for tool in tools:
+        try:
+            found[tool] = version(PACKAGES.get(tool, tool))
+        except PackageNotFoundError:
+            found[tool] = "not a package"
+    return found

@@ -77,7 +77,7 @@ class Network:
 
 
 def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0, precision: str = "auto") -> Network:
-    """Load an ONNX file whose tensors all have the batch first and are otherwise of fixed size.
+    """Load an ONNX file, or an .xml of OpenVINO, whose tensors all have the batch first and are else of fixed size.
 
     ``runtime`` is one of ``RUNTIMES``, or ``auto`` for the first that is installed. ``streams`` is how many pictures
     are worked on at a time; 0 is one for every core this process may use. ``precision`` is one of ``PRECISIONS``.
@@ -87,6 +87,8 @@ def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0, p
         raise NetworkError(f"{model_file} is missing: train and publish the network with `make train`.")
     if runtime == "auto":
         runtime = next((name for name in RUNTIMES if importlib.util.find_spec(name)), "")
+    if model_file.suffix == ".xml" and runtime != "openvino":
+        raise NetworkError(f"{model_file} is a file for OpenVINO, and runtime is {runtime or 'none'}: set openvino.")
     if precision not in PRECISIONS:
         raise NetworkError(f"There is no precision {precision!r}; it is one of {', '.join(PRECISIONS)}.")
     load = {"openvino": _openvino, "onnxruntime": _onnxruntime}.get(runtime)

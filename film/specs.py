@@ -207,5 +207,15 @@ SCALED_DECODE_MARGIN = 2.0
 """A JPEG is decoded at the smallest scale that still has this many times the pixels (each way) that are needed."""
 INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
 """Fast CPU twin of the inversion."""
-ONNX_TOLERANCE = 1e-3
-"""Largest difference of a probability between the trained network and its fp16-stored ONNX file."""
+
+
+Arithmetic = Literal["fp32", "fp16", "bf16", "int8"]
+"""What an exported network computes in."""
+PARITY_TOLERANCE: dict[Arithmetic, float] = {"fp32": 1e-3, "fp16": 1e-2, "bf16": 1e-2, "int8": 1e-2}
+"""Largest difference of a probability between the trained network and an exported one, by the latter's arithmetic."""
+ONNX_TOLERANCE = PARITY_TOLERANCE["fp32"]
+"""The same of an ONNX file, whose weights are stored in half precision and computed with in single."""
+LARGEST_ACCURACY_LOSS = 0.005
+"""Share of verdicts on labelled pictures that arithmetic below fp32 may get wrong on top of the trained network's."""
+ENGINE_BATCHES = (1, 16, MAX_BATCH)
+"""The smallest, the commonest and the largest batch that a TensorRT engine is built for."""

@@ -10,18 +10,28 @@ import onnxruntime
 import pytest
 import torch
 
-from export import onnx_export
 from export.errors import ExportError, ParityError
+from export.export_model import Outcome, export_model
+from export.format import load_format
 from export.graphs import EXPORTABLES, NegativeConditionGraph
-from export.onnx_export import Published, export_model
+from export.labelled import Pictures
+from export.onnx_file import write_onnx
 from export.pictures import drawn_pictures, parity_pictures
 from export.publish import sha256
+from export.source import Source
 from film.network import load_network
-from film.specs import NEGATIVE_CONDITION, ONNX_TOLERANCE, VALID
+from film.specs import NEGATIVE_CONDITION, ONNX_TOLERANCE, PARITY_TOLERANCE, VALID
 from training.negative_condition import build, save
 
 SPEC = NEGATIVE_CONDITION
 MODEL = EXPORTABLES[SPEC.name]
+SAMPLES = Path(__file__).parents[2] / "samples"
+ONNX = load_format("onnx")
+
+
+def source_of(weights: Path, cache: Path) -> Source:
+    """With few pictures, and none that only a developer has."""
+    return Source(MODEL, weights, cache, Pictures((SAMPLES,), cache, calibration=8, judging=8, real=False))
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +42,21 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def published(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return export_model(MODEL, weights, tmp_path_factory.mktemp("repository"), weights.parent)
+def outcome(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    folder = tmp_path_factory.mktemp("repository")
+    return export_model(source_of(weights, folder / "cache"), ONNX, folder, folder / "aside")
 
 
 @pytest.fixture(scope="module")
-def session(published: Published) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(published.path), providers=["CPUExecutionProvider"])
+def published(outcome: Outcome) -> Path:
+    assert outcome.verdict == "published"
+    assert outcome.path is not None
+    return outcome.path
+
+
+@pytest.fixture(scope="module")
+def session(published: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(published), providers=["CPUExecutionProvider"])
 
 
 def ask(session: onnxruntime.InferenceSession, pixels: np.ndarray, valid: list[bool]) -> dict[str, np.ndarray]:
@@ -51,8 +69,8 @@ def test_every_classifier_can_be_exported() -> None:
     assert [model.spec.name for model in EXPORTABLES.values()] == list(EXPORTABLES) == ["film_origin", SPEC.name]
 
 
-def test_the_file_keeps_the_contract(published: Published) -> None:
-    model = onnx.load(published.path)
+def test_the_file_keeps_the_contract(published: Path) -> None:
+    model = onnx.load(published)
     tensors = {value.name: value.type.tensor_type for value in (*model.graph.input, *model.graph.output)}
     shapes = {spec.name: spec.shape for spec in (SPEC.pixels, VALID, *SPEC.outputs)}
     assert set(tensors) == set(shapes)
@@ -65,9 +83,9 @@ def test_the_file_keeps_the_contract(published: Published) -> None:
     assert {tensors[output.name].elem_type for output in SPEC.outputs} == {onnx.TensorProto.FLOAT}
 
 
-def test_weights_are_kept_in_half_precision_and_no_folder_is_named(published: Published) -> None:
-    assert published.path.stat().st_size < 23_000_000
-    content = published.path.read_bytes()
+def test_weights_are_kept_in_half_precision_and_no_folder_is_named(published: Path) -> None:
+    assert published.stat().st_size < 23_000_000
+    content = published.read_bytes()
     assert str(Path(__file__).parents[2]).encode() not in content
 
 
@@ -95,44 +113,69 @@ def test_scores_are_probabilities_in_label_order(session: onnxruntime.InferenceS
     np.testing.assert_allclose(answers["DEFECT_MAP"], logits.places.sigmoid(), atol=ONNX_TOLERANCE)
 
 
-def test_the_server_s_loader_reads_the_file(published: Published) -> None:
-    network = load_network(published.path, runtime="onnxruntime")
+def test_the_server_s_loader_reads_the_file(published: Path) -> None:
+    network = load_network(published, runtime="onnxruntime")
     pixels = drawn_pictures(SPEC.size)[:3]
     valid = np.ones((3, 1), bool)
     answers = network({SPEC.pixels.name: pixels, VALID.name: valid})
     assert {name: answer.shape for name, answer in answers.items()} == {o.name: (3, *o.shape) for o in SPEC.outputs}
 
 
-def test_the_manifest_says_what_the_file_is_made_of(published: Published, weights: Path) -> None:
-    manifest = json.loads((published.path.parent / "manifest.json").read_text())
-    assert manifest["sha256"] == sha256(published.path)
+def test_the_manifest_says_what_the_file_is_made_of(published: Path, weights: Path) -> None:
+    manifest = json.loads((published.parent / "model.onnx.json").read_text())
+    assert manifest["sha256"] == sha256(published)
     assert manifest["weights"] == {"file": weights.name, "sha256": sha256(weights)}
-    assert manifest["model"] == SPEC.network_model
-    assert manifest["parity"]["tolerance"] == ONNX_TOLERANCE
-    assert set(manifest["parity"]["largest_difference"]) == {"openvino", "onnxruntime"}
-    assert all(0 <= value <= ONNX_TOLERANCE for value in manifest["parity"]["largest_difference"].values())
-    assert set(manifest["tools"]) >= {"torch", "onnx", "openvino", "onnxruntime"}
+    assert (manifest["model"], manifest["format"]) == (SPEC.network_model, "onnx")
+    runtimes = manifest["parity"]["runtimes"]
+    assert {"openvino", "onnxruntime"} <= set(runtimes)
+    for trial in runtimes.values():
+        assert 0 <= trial["largest_difference"] <= trial["tolerance"] == PARITY_TOLERANCE[trial["arithmetic"]]
+        assert ("accuracy" in trial) == (trial["arithmetic"] != "fp32")
+    assert set(manifest["tools"]) == {"torch", "onnx", "onnxscript", "onnxruntime"}
 
 
-def test_a_file_that_answers_otherwise_is_not_published(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repository = tmp_path / "repository"
-    served = repository / SPEC.network_model / "1" / "model.onnx"
+def test_what_the_processor_cannot_try_is_said(outcome: Outcome) -> None:
+    assert {"openvino", "onnxruntime"} <= set(outcome.differences)
+    assert ("openvino bf16" in outcome.differences) != any("openvino bf16" in note for note in outcome.notes)
+
+
+def wrong_onnx(source: Source, path: Path) -> dict[str, object]:
+    """A true ONNX file, of other weights."""
+    write_onnx(NegativeConditionGraph(build(12).eval()).eval(), source.spec, path)
+    return {}
+
+
+def test_a_file_that_answers_otherwise_is_not_published(weights: Path, tmp_path: Path) -> None:
+    served = tmp_path / SPEC.network_model / "1" / "model.onnx"
     served.parent.mkdir(parents=True)
     served.write_bytes(b"what was served before")
-    real = onnx_export.write_onnx
-    wrong = NegativeConditionGraph(build(12).eval()).eval()
-    monkeypatch.setattr(onnx_export, "write_onnx", lambda graph, spec, path: real(wrong, spec, path))
+    source, form = source_of(weights, tmp_path), replace(ONNX, write=wrong_onnx)
     with pytest.raises(ParityError, match="away from the trained network"):
-        export_model(MODEL, weights, repository, tmp_path)
+        export_model(source, form, tmp_path, tmp_path)
+    told = export_model(source, replace(form, may_be_refused=True), tmp_path, tmp_path)
+    assert told.verdict == "refused"
+    assert "away from the trained network" in told.notes[0]
     assert served.read_bytes() == b"what was served before"
     assert [path.name for path in served.parent.iterdir()] == ["model.onnx"]
 
 
+def test_what_cannot_be_made_or_tried_here_never_reaches_the_repository(weights: Path, tmp_path: Path) -> None:
+    source = source_of(weights, tmp_path)
+    lacking = replace(ONNX, lacks=lambda spec: f"no press for {spec.name}")
+    assert export_model(source, lacking, tmp_path / "r", tmp_path / "aside") == Outcome(
+        "not made", notes=(f"no press for {SPEC.name}",)
+    )
+    untried = replace(ONNX, trials=lambda source: [replace(trial, lacks="no light") for trial in ONNX.trials(source)])
+    made = export_model(source, untried, tmp_path / "r", tmp_path / "aside")
+    assert made.verdict == "untried"
+    assert made.path == tmp_path / "aside" / SPEC.network_model / "1" / "model.onnx"
+    assert "not tried in openvino: no light" in made.notes
+    assert not (tmp_path / "r").exists()
+
+
 def test_weights_that_are_missing_or_foreign_are_named(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"absent\.safetensors does not exist"):
-        export_model(MODEL, tmp_path / "absent.safetensors", tmp_path, tmp_path)
+        export_model(source_of(tmp_path / "absent.safetensors", tmp_path), ONNX, tmp_path, tmp_path)
     foreign = replace(EXPORTABLES["film_origin"])
     with pytest.raises(ExportError, match="cannot be used"):
         foreign.serving_graph(weights)

@@ -1,0 +1,73 @@
+"""The second half of the gate, for arithmetic below fp32: are its verdicts on labelled pictures as right as before?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import ParityError
+from export.labelled import Labelled
+from export.runtimes import Arrays, Run
+from film.specs import LARGEST_ACCURACY_LOSS, VALID, ModelSpec
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares of right verdicts of the trained network and of the file, and how many verdicts are not the same."""
+
+    pictures: int
+    trained: float
+    file: float
+    changed: int
+    changed_where_sure: int
+    """Those of pictures that the trained network was not in doubt about: outside of ``spec.unsure``."""
+
+
+def check_accuracy(spec: ModelSpec, runtime: str, run: Run, labelled: Labelled, truth: Arrays) -> Accuracy:
+    """Compare verdicts of ``run`` with those of the trained network, whose answers are ``truth``.
+
+    Raises ParityError where accuracy falls by more than ``specs.LARGEST_ACCURACY_LOSS``, or where a verdict changes
+    that was not in doubt.
+    """
+    name = spec.outputs[0].name
+    before = truth[name][:, spec.positive_index]
+    after = np.concatenate([run(batch)[name] for batch in _batches(spec, labelled.pixels)])[:, spec.positive_index]
+    found = compare(spec, before, after, labelled.positive)
+    where = f"{spec.network_model}: {runtime} on {labelled.said}"
+    if found.trained - found.file > LARGEST_ACCURACY_LOSS:
+        raise ParityError(
+            f"{where} is right {found.file:.1%} of the time, the trained network {found.trained:.1%}; "
+            f"{LARGEST_ACCURACY_LOSS:.1%} less is allowed. Not published."
+        )
+    if found.changed_where_sure:
+        raise ParityError(
+            f"{where} changes {found.changed_where_sure} verdicts that the trained network was sure of "
+            f"(probability outside {spec.unsure[0]:g} to {spec.unsure[1]:g}). Not published."
+        )
+    return found
+
+
+def compare(
+    spec: ModelSpec, before: NDArray[np.float32], after: NDArray[np.float32], positive: NDArray[np.bool_]
+) -> Accuracy:
+    """Of probabilities of the positive label before and after, (n,) each, and what is true, bool (n,)."""
+    was, became = before >= spec.threshold, after >= spec.threshold
+    low, high = spec.unsure
+    changed = was != became
+    sure = (before < low) | (before > high)
+    return Accuracy(
+        len(positive),
+        float((was == positive).mean()),
+        float((became == positive).mean()),
+        int(changed.sum()),
+        int((changed & sure).sum()),
+    )
+
+
+def _batches(spec: ModelSpec, pixels: NDArray[np.uint8]) -> Iterator[Arrays]:
+    for start in range(0, len(pixels), BATCH):
+        part = pixels[start : start + BATCH]
+        yield {spec.pixels.name: part, VALID.name: np.ones((len(part), *VALID.shape), np.bool_)}

@@ -1,0 +1,62 @@
+"""PT2: the graph exported by torch.export and compiled by AOTInductor, for Triton's torch_aoti platform.
+
+It is machine code of the device that it was compiled on, so it is made where it will be served.
+"""
+
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.format import Format
+from export.formats.torchscript import Named, example
+from export.runtimes import Arrays, Run, Trial
+from export.source import Source
+from film.specs import MAX_BATCH, VALID, ModelSpec
+
+
+def _lacks(_spec: ModelSpec) -> str:
+    if shutil.which("g++") or shutil.which("clang++"):
+        return ""
+    return "AOTInductor needs a C++ compiler: apt install g++"
+
+
+def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch.device) -> None:
+    """Compile ``graph`` (a module of ``export.graphs`` in PyTorch alone) for ``device`` into ``path``; any batch."""
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(
+            Named(deepcopy(graph).to(device)).eval(),
+            example(spec, device),
+            dynamic_shapes={spec.pixels.name: {0: batch}, VALID.name: {0: batch}},
+        )
+        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+
+
+def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
+    """Load ``path``, which was compiled for ``device``."""
+    loaded = torch._inductor.aoti_load_package(str(path))
+
+    def run(inputs: Arrays) -> dict[str, Any]:
+        with torch.no_grad():
+            outputs = loaded(*(torch.from_numpy(inputs[name]).to(device) for name in (spec.pixels.name, VALID.name)))
+        return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}
+
+    return run
+
+
+def _write(source: Source, path: Path) -> Mapping[str, Any]:
+    write_pt2(source.torch_graph, source.spec, path, source.device)
+    return {"device": str(source.device), "compiled_for": torch.backends.cpu.get_cpu_capability()}
+
+
+def _trials(source: Source) -> Sequence[Trial]:
+    return (Trial(f"AOTInductor on {source.device}", "fp32", lambda path: start(path, source.spec, source.device)),)
+
+
+FORMAT = Format("pt2", ("model.pt2",), ("torch",), _lacks, _write, _trials)

@@ -1,0 +1,72 @@
+"""TorchScript, for Triton's pytorch_libtorch backend.
+
+That backend finds inputs by the names of forward's arguments and outputs by their order, so the arguments here are
+called as the tensors are. The file is not frozen, so that it can be moved between a CPU and a GPU.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from export.format import Format
+from export.runtimes import Arrays, Run, Trial
+from export.source import Source
+from film.specs import VALID, ModelSpec
+
+
+class Named(nn.Module):
+    """A serving graph whose forward's arguments are called as the tensors are."""
+
+    def __init__(self, graph: nn.Module) -> None:
+        super().__init__()
+        self.served = graph
+
+    def forward(self, PIXELS: Tensor, VALID: Tensor) -> tuple[Tensor, ...]:  # noqa: N803 - Triton goes by these
+        """PIXELS, VALID -> the outputs of ``specs``, in order."""
+        outputs: tuple[Tensor, ...] = self.served(PIXELS, VALID)
+        return outputs
+
+
+def example(spec: ModelSpec, device: torch.device, batch: int = 2) -> tuple[Tensor, Tensor]:
+    """PIXELS and VALID of ``batch`` black pictures."""
+    pixels = torch.zeros(batch, *spec.pixels.shape, dtype=torch.uint8, device=device)
+    return pixels, torch.ones(batch, *VALID.shape, dtype=torch.bool, device=device)
+
+
+def write_torchscript(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
+    """Trace ``graph`` (a module of ``export.graphs`` in PyTorch alone) into ``path``; any batch can be run after."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's backend takes nothing else
+        traced = torch.jit.trace(Named(graph).eval(), example(spec, torch.device("cpu")), check_trace=False)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(path))
+
+
+def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
+    """Load ``path`` on ``device``; inputs are given by name, as Triton does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+
+    def run(inputs: Arrays) -> dict[str, Any]:
+        with torch.no_grad():
+            tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
+            outputs = loaded(**tensors)
+        return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}
+
+    return run
+
+
+def _write(source: Source, path: Path) -> Mapping[str, Any]:
+    write_torchscript(source.torch_graph, source.spec, path)
+    return {"arguments": [source.spec.pixels.name, VALID.name]}
+
+
+def _trials(source: Source) -> Sequence[Trial]:
+    return (Trial(f"torch.jit on {source.device}", "fp32", lambda path: start(path, source.spec, source.device)),)
+
+
+FORMAT = Format("torchscript", ("model.pt",), ("torch",), lambda _spec: "", _write, _trials)

@@ -1,0 +1,124 @@
+"""The layers of ``training.grain`` in PyTorch, channels-first; their numbers and their meaning stand there.
+
+A test and the parity gate hold them against the Keras layers.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training import grain
+
+
+class GrainStatistics(nn.Module):
+    """[n, 3, h, w] RGB in [0, 1], sides a multiple of 20 -> the statistics [n, 111]; nothing trainable."""
+
+    luma: Tensor
+    short: Tensor
+    long: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("luma", 255 * torch.tensor(grain.LUMA).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("short", _taps(grain.SHORT), persistent=False)
+        self.register_buffer("long", _taps(grain.LONG), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The statistics of a batch."""
+        luma = (pixels * self.luma).sum(1, keepdim=True)
+        tone = _blocks(luma, grain.BLOCK).flatten(1) / 255  # [n, blocks]
+        fine = _blur(luma, self.short)
+        middle = _blur(fine, self.long)
+        half = _blocks(middle, 2)
+        half_smooth = _blur(half, self.long)
+        quarter = _blocks(half_smooth, 2)
+        bands = ((luma - fine, grain.BLOCK), (fine - middle, grain.BLOCK), (half - half_smooth, grain.BLOCK // 2))
+        moments = torch.cat([_moments(band, side) for band, side in bands], -1)  # [n, blocks, 24]
+        coarse = quarter - _blur(quarter, self.long)
+        texture = _variance(coarse, grain.BLOCK // 4)[1].log().flatten(1)
+        return _pool(moments, texture, tone)
+
+
+class Standardise(nn.Module):
+    """[n, 111] -> the same with the mean and the spread that were measured taken out, cut off at 3."""
+
+    def __init__(self, mean: Tensor, spread: Tensor) -> None:
+        super().__init__()
+        self.mean, self.spread = nn.Parameter(mean, requires_grad=False), nn.Parameter(spread, requires_grad=False)
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """The standardised statistics."""
+        return ((statistics - self.mean) / self.spread).clamp(-grain.LIMIT, grain.LIMIT)
+
+
+class Calibrate(nn.Module):
+    """The mean of the members' probabilities [n, m] -> one calibrated probability [n, 1]."""
+
+    def __init__(self, scale: Tensor, offset: Tensor) -> None:
+        super().__init__()
+        self.scale, self.offset = nn.Parameter(scale, requires_grad=False), nn.Parameter(offset, requires_grad=False)
+
+    def forward(self, members: Tensor) -> Tensor:
+        """The calibrated probability."""
+        mean = members.mean(-1, keepdim=True).clamp(1e-6, 1 - 1e-6)
+        return (self.scale * (mean / (1 - mean)).log() + self.offset).sigmoid()
+
+
+def _pool(moments: Tensor, texture: Tensor, tone: Tensor) -> Tensor:
+    usable = torch.where((tone > 0.05) & (tone < 0.95), 1.0, 1e-2)
+    weights = [_normalised(usable * torch.exp(-strength * texture)) for strength in grain.FLATNESS]
+    means = [_mean(moments, weight) for weight in weights]
+    spread = (_mean((moments - means[1][:, None]) ** 2, weights[1]) + 1e-6).sqrt()
+    variances = moments[..., :: grain.MOMENTS]
+    tones = []
+    for centre in grain.TONES:
+        near = torch.exp(-(((tone - centre) / grain.TONE_WIDTH) ** 2) / 2) + 1e-4
+        weight = _normalised(near * torch.exp(-grain.FLATNESS[1] * texture))
+        tones.append(_mean(variances, weight) - means[1][..., :: grain.MOMENTS])
+    return torch.cat([*means, spread, *tones], -1)
+
+
+def _taps(taps: Sequence[float]) -> Tensor:
+    return (torch.tensor(taps) / sum(taps)).reshape(1, 1, -1)
+
+
+def _blur(image: Tensor, taps: Tensor) -> Tensor:
+    pad = taps.shape[-1] // 2
+    padded = functional.pad(image, (pad, pad, pad, pad), mode="reflect")
+    down = functional.conv2d(padded, taps.unsqueeze(-1))
+    return functional.conv2d(down, taps.unsqueeze(-2))
+
+
+def _blocks(image: Tensor, side: int) -> Tensor:
+    return functional.avg_pool2d(image, side)
+
+
+def _variance(band: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    mean = _blocks(band, side)
+    return mean, (_blocks(band * band, side) - mean * mean).clamp_min(0) + grain.NOISE_FLOOR
+
+
+def _moments(band: Tensor, side: int) -> Tensor:
+    """[n, 1, h, w] -> [n, blocks, 8]."""
+    mean, variance = _variance(band, side)
+    square = band * band
+    height, width = band.shape[2], band.shape[3]
+    moments = [variance.log()]
+    for down, right in grain.LAGS:
+        product = band[:, :, : height - down, : width - right] * band[:, :, down:, right:]
+        moved = functional.pad(product, (0, right, 0, down))
+        moments.append((_blocks(moved, side) - mean * mean) / variance)
+    moments.append((1 + _blocks(square * square, side) / (variance * variance)).log() - math.log(4))
+    moments.append((_blocks(square * band, side) / variance**1.5).clamp(-3, 3))
+    return torch.stack([moment.flatten(1) for moment in moments], -1)
+
+
+def _normalised(weight: Tensor) -> Tensor:
+    return weight / weight.sum(1, keepdim=True)
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight.unsqueeze(-1)).sum(1)

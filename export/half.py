@@ -1,0 +1,49 @@
+"""An ONNX graph whose convolutions compute in half precision while the rest stays single, for strongly typed engines.
+
+Such an engine takes the type of every operation from the file. The heads stay in FP32: exponentials and logarithms of
+logits lose in FP16 what the convolutions do not.
+"""
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+CONVOLUTIONS = ("Conv",)
+AFTER = ("Relu", "MaxPool", "Add")
+"""What stays in half precision where all that it reads is: casting there and back would cost more than it saves."""
+
+
+def halve_convolutions(model: onnx.ModelProto) -> None:
+    """Make the convolutions of ``model``, which is FP32 throughout, and what follows them compute in FP16."""
+    graph = model.graph
+    weights = {weight.name: weight for weight in graph.initializer}
+    halved: set[str] = set()
+    casts: dict[tuple[str, int], str] = {}
+    nodes: list[NodeProto] = []
+
+    def cast(name: str, to: int) -> str:
+        if (name, to) not in casts:
+            casts[name, to] = f"{name}.{'fp16' if to == TensorProto.FLOAT16 else 'fp32'}"
+            nodes.append(helper.make_node("Cast", [name], [casts[name, to]], name=casts[name, to], to=to))
+        return casts[name, to]
+
+    for node in graph.node:
+        half = node.op_type in CONVOLUTIONS or (node.op_type in AFTER and halved.issuperset(node.input))
+        for place, name in enumerate(node.input):
+            if half and name in weights:
+                _halve(weights[name])
+            elif half and name and name not in halved:
+                node.input[place] = cast(name, TensorProto.FLOAT16)
+            elif not half and name in halved:
+                node.input[place] = cast(name, TensorProto.FLOAT)
+        nodes.append(node)
+        if half:
+            halved.update(node.output)
+    del graph.value_info[:]  # they tell the types of before
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _halve(weight: TensorProto) -> None:
+    if weight.data_type == TensorProto.FLOAT:
+        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), weight.name))

@@ -1,0 +1,85 @@
+"""What is exported: trained weights, the graph made of them, and the pictures that files are judged on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from export.graphs import Exportable, FilmOriginGraph
+from export.labelled import Labelled, Pictures
+from export.onnx_file import write_onnx
+from export.parity import answers
+from export.pictures import parity_pictures
+from film.specs import ModelSpec
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One model's ``weights`` on their way into files; what several formats need is made once, when it is first asked.
+
+    ``pictures`` says where labelled pictures come from; ``device`` is where files that run in PyTorch will run;
+    ``route`` is how a Keras network becomes ONNX, one of ``export.keras_onnx.ROUTES``.
+    """
+
+    model: Exportable
+    weights: Path
+    samples: Path
+    pictures: Pictures
+    device: torch.device = CPU
+    route: str = "torch"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Of the model."""
+        return self.model.spec
+
+    @cached_property
+    def graph(self) -> nn.Module:
+        """The serving graph of the trained network itself: what every file must answer like."""
+        return self.model.serving_graph(self.weights)
+
+    @cached_property
+    def torch_graph(self) -> nn.Module:
+        """The same in PyTorch alone: a Keras network is made again of PyTorch's layers, with the same weights."""
+        if not isinstance(self.graph, FilmOriginGraph):
+            return self.graph
+        from export.keras_torch import torch_network
+
+        return FilmOriginGraph(torch_network(self.graph.network)).eval()
+
+    @cached_property
+    def judged_on(self) -> NDArray[np.uint8]:
+        """Pictures for the parity gate, uint8 [n, size, size, 3]."""
+        return parity_pictures(self.spec, self.samples)
+
+    @cached_property
+    def truth(self) -> Mapping[str, NDArray[Any]]:
+        """What the trained network says of ``judged_on``."""
+        return answers(self.graph, self.spec, self.judged_on)
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """Labelled pictures, to see whether verdicts stay right."""
+        return self.pictures.labelled(self.spec)
+
+    @cached_property
+    def labelled_truth(self) -> Mapping[str, NDArray[Any]]:
+        """What the trained network says of the ``labelled`` pictures."""
+        return answers(self.graph, self.spec, self.labelled.pixels)
+
+    def write_onnx(self, path: Path) -> None:
+        """Write the graph to ``path`` as ONNX, by the route that was asked for."""
+        if self.route == "torch" or not isinstance(self.graph, FilmOriginGraph):
+            write_onnx(self.graph, self.spec, path)
+        else:
+            from export.keras_onnx import write_by_route
+
+            write_by_route(self.route, self.weights, self.spec, path)

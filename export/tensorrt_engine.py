@@ -1,0 +1,184 @@
+"""TensorRT engines: one builder for both libraries, which have the same API.
+
+``tensorrt`` builds and tries its engine on the GPU that will serve it. ``tensorrt_rtx`` (a wheel on PyPI) builds ahead
+of time, without a GPU, for several generations at once; the last step of compiling happens where the engine is loaded.
+Networks are strongly typed: every operation has the type that the ONNX file gives it.
+"""
+
+import ctypes
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from export.errors import EngineError
+from export.publish import manifest_file
+from export.runtimes import Arrays, Run
+from film.specs import ENGINE_BATCHES, ModelSpec
+
+CAPABILITIES = ("8.0", "8.6", "8.9", "12.0", "12.1")
+"""Compute capabilities that a ``tensorrt_rtx`` engine is built for: Ampere, Ada, Blackwell. Turing has no FP32 GEMM."""
+CACHE = Path(".cache/tensorrt")
+"""Where what the builder timed is kept, so that it is not timed again."""
+SAID = 3
+"""Complaints of a library that an error repeats."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """The machine's first GPU: its compute capability, such as "8.9"."""
+
+    capability: str
+
+
+def find_gpu() -> Gpu | None:
+    """The first GPU, asked of the driver itself; None where there is no driver or no GPU."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return None
+    driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+    driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)  # and _MINOR
+    return Gpu(f"{major.value}.{minor.value}")
+
+
+def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict[str, Any]:
+    """Build ``onnx`` with ``library`` ("tensorrt" or "tensorrt_rtx") into ``path``; returns facts for the manifest.
+
+    Any batch from 1 to ``specs.MAX_BATCH`` will run. Raises EngineError where the library refuses the network.
+    """
+    trt: Any = import_module(library)
+    builder = trt.Builder(_logger(trt))
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, _logger(trt))
+    if not parser.parse(onnx):
+        raise EngineError(f"{library} cannot read the ONNX file of {spec.name}: {parser.get_error(0).desc()}")
+    config = builder.create_builder_config()
+    if spec.precision == "f32":
+        config.clear_flag(trt.BuilderFlag.TF32)  # ten bits of mantissa are no single precision
+    profile = builder.create_optimization_profile()
+    for tensor in (network.get_input(number) for number in range(network.num_inputs)):
+        profile.set_shape(tensor.name, *((batch, *tuple(tensor.shape)[1:]) for batch in ENGINE_BATCHES))
+    config.add_optimization_profile(profile)
+    capabilities = _target(trt, library, config)
+    cache = CACHE / f"{library}-{trt.__version__}-{'-'.join(capabilities)}.cache"
+    config.set_timing_cache(config.create_timing_cache(cache.read_bytes() if cache.is_file() else b""), False)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise EngineError(f"{library} cannot build {spec.name}: {'; '.join(_SAID)}")
+    path.write_bytes(memoryview(engine))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_bytes(memoryview(config.get_timing_cache().serialize()))
+    return {
+        "library": library,
+        "version": trt.__version__,
+        "compute_capabilities": list(capabilities),
+        "batches": list(ENGINE_BATCHES),
+        "strongly_typed": True,
+    }
+
+
+def _target(trt: Any, library: str, config: Any) -> Sequence[str]:
+    if library == "tensorrt_rtx":
+        config.num_compute_capabilities = len(CAPABILITIES)
+        for number, capability in enumerate(CAPABILITIES):
+            config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}"), number)
+        return CAPABILITIES
+    gpu = find_gpu()
+    return [gpu.capability] if gpu else []
+
+
+def misfit(facts: Mapping[str, Any], installed: str, gpu: Gpu | None) -> str:
+    """Why an engine with these ``facts`` of its manifest does not run here, as a sentence; "" where it should.
+
+    ``installed`` is the version of its library on this machine, "" where it is not installed.
+    """
+    library, built_for = facts["library"], facts["compute_capabilities"]
+    if not installed:
+        return f"The engine needs {library} {facts['version']}, which is not installed."
+    if installed != facts["version"]:
+        return (
+            f"The engine was built by {library} {facts['version']}, and {installed} is installed: an engine runs in "
+            "the version that built it. Build it again here: python -m export --to " + library
+        )
+    if gpu is None:
+        return "The engine needs an NVIDIA GPU and its driver, and this machine has none."
+    if gpu.capability not in built_for:
+        return (
+            f"The engine was built for compute capability {', '.join(built_for)}, and this GPU has {gpu.capability}. "
+            f"Build it again here: python -m export --to {library}"
+        )
+    return ""
+
+
+def check_fits(path: Path, library: str) -> None:
+    """Raise EngineError where the engine at ``path`` does not run here, by the manifest beside it, if there is one."""
+    manifest = manifest_file(path)
+    built = {"library": library, "version": installed_version(library), "compute_capabilities": CAPABILITIES}
+    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else built
+    if why := misfit(facts, installed_version(library), find_gpu()):
+        raise EngineError(f"{path} cannot be run. {why}")
+
+
+def installed_version(library: str) -> str:
+    """Of ``library``; "" where it is not installed."""
+    try:
+        return str(import_module(library).__version__)
+    except ImportError:
+        return ""
+
+
+def start(path: Path, spec: ModelSpec, library: str) -> Run:
+    """Load the engine at ``path`` on the first GPU; raises EngineError where it does not fit.
+
+    Unmeasured: no machine of ours had a GPU.
+    """
+    import torch
+
+    check_fits(path, library)
+    trt = import_module(library)
+    engine = trt.Runtime(_logger(trt)).deserialize_cuda_engine(path.read_bytes())
+    if engine is None:
+        raise EngineError(f"{path} cannot be loaded by {library}: {'; '.join(_SAID)}")
+    context = engine.create_execution_context()
+    device = torch.device("cuda")
+
+    def run(inputs: Arrays) -> dict[str, Any]:
+        tensors = {name: torch.from_numpy(value).to(device).contiguous() for name, value in inputs.items()}
+        count = len(next(iter(inputs.values())))
+        outputs = {output.name: torch.empty(count, *output.shape, device=device) for output in spec.outputs}
+        stream = torch.cuda.current_stream()
+        for name, tensor in tensors.items():
+            context.set_input_shape(name, tuple(tensor.shape))
+        for name, tensor in (tensors | outputs).items():
+            context.set_tensor_address(name, tensor.data_ptr())
+        if not context.execute_async_v3(stream.cuda_stream):
+            raise EngineError(f"{path} failed on {count} pictures: {'; '.join(_SAID)}")
+        stream.synchronize()
+        return {name: tensor.cpu().numpy() for name, tensor in outputs.items()}
+
+    return run
+
+
+_LOGGERS: dict[str, Any] = {}
+_SAID: list[str] = []
+"""What the libraries complained of last; without a GPU they complain of that too, which is not worth printing."""
+
+
+def _logger(trt: Any) -> Any:
+    """Keeps errors for our own; the library takes one logger for good and complains of any other."""
+
+    class Listener(trt.ILogger):  # type: ignore[misc]
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.Logger.ERROR, trt.Logger.INTERNAL_ERROR):
+                _SAID.append(message)
+                del _SAID[:-SAID]
+
+    if trt.__name__ not in _LOGGERS:
+        _LOGGERS[trt.__name__] = Listener()
+    return _LOGGERS[trt.__name__]
