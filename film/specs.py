@@ -90,6 +90,16 @@ class ModelSpec:
         return f"{self.name}_net"
 
     @property
+    def gate_model(self) -> str:
+        """Name of the first half of the preprocessing where DALI does the second."""
+        return f"{self.name}_gate"
+
+    @property
+    def dali_model(self) -> str:
+        """Name of DALI's half."""
+        return f"{self.name}_dali"
+
+    @property
     def pixels(self) -> TensorSpec:
         """UINT8 RGB pixels, height x width x channel, between the ensemble's steps."""
         return TensorSpec("PIXELS", "UINT8", (self.size, self.size, 3))
@@ -145,7 +155,7 @@ PUBLIC_MODELS = (FILM_ORIGIN.name, NEGATIVE_CONDITION.name, INVERSION_MODEL)
 def classifier(name: str) -> ModelSpec:
     """The classifier called ``name``, or that ``name`` is a step of; KeyError otherwise."""
     for spec in CLASSIFIERS:
-        if name in (spec.name, spec.preprocess_model, spec.network_model):
+        if name in (spec.name, spec.preprocess_model, spec.gate_model, spec.dali_model, spec.network_model):
             return spec
     raise KeyError(f"no classifier is called {name!r}; there are {', '.join(s.name for s in CLASSIFIERS)}")
 
@@ -201,5 +211,9 @@ SCALED_DECODE_MARGIN = 2.0
 """A JPEG is decoded at the smallest scale that still has this many times the pixels (each way) that are needed."""
 INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
 """The twins of the inversion."""
+POSITIVE_TOLERANCE = 1.0
+"""Mean difference, in 8-bit levels, of two decoded positives whose pixels agreed within ``INVERT_TOLERANCE``."""
+PROFILE_TOLERANCE = 0.05
+"""Largest difference of a probability between the profiles, whose decoders and resizers are different libraries."""
 ONNX_TOLERANCE = 1e-3
 """Largest difference of a probability between the trained network and its fp16-stored ONNX file."""

@@ -38,7 +38,7 @@ def decoder() -> Runner:
     def graph() -> object:
         return graphs.decode(graphs.encoded(), "cpu")
 
-    return Runner(graph())
+    return Runner(graph)
 
 
 def encoded(kind: str, pixels: NDArray[np.uint8] = PIXELS, mode: str = "RGB", **options: object) -> bytes:

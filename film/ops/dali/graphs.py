@@ -4,6 +4,7 @@ Judged against `film.ops.reference` by the same test as the other twins. Nothing
 backend do that. DALI fails a whole batch for one picture that it cannot decode, so `film.gate` looks at each first.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -13,12 +14,14 @@ from nvidia.dali.data_node import DataNode
 from film import specs
 
 Device = Literal["cpu", "gpu"]
+Definition = Callable[[], Pipeline]
+"""What DALI's ``pipeline_def`` gives, and its ``autoserialize`` wants: a pipeline that is made when called."""
 NO_DEVICE = None
 """DALI's device id for a pipeline that never touches a GPU."""
 
 
-def classifier_pipeline(size: int, device: Device, device_id: int | None = NO_DEVICE) -> Pipeline:
-    """``ENCODED`` UINT8 [n] -> ``PIXELS`` UINT8 [size, size, 3], for each of up to ``specs.MAX_BATCH`` pictures.
+def classifier_pipeline(size: int, device: Device, device_id: int | None = NO_DEVICE) -> Definition:
+    """Defines ``ENCODED`` UINT8 [n] -> ``PIXELS`` UINT8 [size, size, 3], up to ``specs.MAX_BATCH`` at a time.
 
     The output is on the device; ``device_id`` numbers the GPU.
     """
@@ -32,13 +35,15 @@ def classifier_pipeline(size: int, device: Device, device_id: int | None = NO_DE
         output_ndim=[3],
     )
     def graph() -> DataNode:
-        return crop_resize(decode(encoded(), device), size)
+        data = encoded()
+        return crop_resize(decode(data, device), extent(data), size)
 
-    return graph()
+    definition: Definition = graph
+    return definition
 
 
-def inversion_pipeline(device: Device, device_id: int | None = NO_DEVICE) -> Pipeline:
-    """``ENCODED`` UINT8 [n] -> ``PADDED`` UINT8 [h, w, 3], ``EXTENT`` INT64 [2], for each negative of a batch.
+def inversion_pipeline(device: Device, device_id: int | None = NO_DEVICE) -> Definition:
+    """Defines ``ENCODED`` UINT8 [n] -> ``PADDED`` UINT8 [h, w, 3], ``EXTENT`` INT64 [2], for each negative of a batch.
 
     The positives of a batch are made equally large with black at the right and below; ``EXTENT`` is a positive's own
     height and width. ``PADDED`` is on the device, ``EXTENT`` always on the CPU.
@@ -53,11 +58,12 @@ def inversion_pipeline(device: Device, device_id: int | None = NO_DEVICE) -> Pip
         output_ndim=[3, 1],
     )
     def graph() -> tuple[DataNode, DataNode]:
-        positive = invert_negative(decode(encoded(), device))
-        extent = positive.shape(dtype=types.INT64)[:2]
-        return fn.pad(positive, axes=(0, 1)), extent
+        data = encoded()
+        size = extent(data)
+        return fn.pad(invert_negative(decode(data, device), size), axes=(0, 1)), size
 
-    return graph()
+    definition: Definition = graph
+    return definition
 
 
 def encoded() -> DataNode:
@@ -74,26 +80,38 @@ def decode(data: DataNode, device: Device) -> DataNode:
     return fn.decoders.image(data, device="mixed" if device == "gpu" else "cpu", output_type=types.RGB)
 
 
-def crop_resize(image: DataNode, size: int) -> DataNode:
-    """As `reference.crop_resize`, within ``specs.CROP_RESIZE_TOLERANCE``; every other DALI filter is far outside."""
-    shape = image.shape(dtype=types.INT32)
-    height, width = shape[0], shape[1]
-    side = math.min(height, width)
-    left, top = _half_to_even(width - side), _half_to_even(height - side)
-    right, bottom = _half_to_even(width + side), _half_to_even(height + side)
+def extent(data: DataNode) -> DataNode:
+    """Height and width of an encoded picture once it is upright, INT64 [2] on the CPU.
+
+    Read from its header: the decoded picture may be on a GPU, and not every executor brings something back from there.
+    """
+    return fn.peek_image_shape(data, dtype=types.INT64)[:2]
+
+
+def crop_resize(image: DataNode, size: DataNode, side: int) -> DataNode:
+    """A picture [h, w, 3] whose ``extent`` is ``size``, to [side, side, 3].
+
+    As `reference.crop_resize`, within ``specs.CROP_RESIZE_TOLERANCE``; every other DALI filter is far outside.
+    """
+    height, width = size[0], size[1]
+    shorter = math.min(height, width)
+    left, top = _half_to_even(width - shorter), _half_to_even(height - shorter)
+    right, bottom = _half_to_even(width + shorter), _half_to_even(height + shorter)
     square = fn.slice(
         image,
-        start=fn.stack(top, left),
-        shape=fn.stack(math.max(bottom - top, 1), math.max(right - left, 1)),  # 1x5000 must keep a pixel
+        start=_whole(fn.stack(top, left)),
+        shape=_whole(fn.stack(math.max(bottom - top, 1), math.max(right - left, 1))),  # 1x5000 must keep a pixel
         axes=(0, 1),
     )
-    return fn.resize(square, size=(size, size), interp_type=types.INTERP_LANCZOS3, antialias=True)
+    return fn.resize(square, size=(side, side), interp_type=types.INTERP_LANCZOS3, antialias=True)
 
 
-def invert_negative(image: DataNode, gamma: float = 1.0) -> DataNode:
-    """As `reference.invert_negative`, within ``specs.INVERT_TOLERANCE``."""
-    shape = image.shape(dtype=types.INT64)
-    pixels = shape[0] * shape[1]
+def invert_negative(image: DataNode, size: DataNode, gamma: float = 1.0) -> DataNode:
+    """The positive [h, w, 3] of a negative whose ``extent`` is ``size``.
+
+    As `reference.invert_negative`, within ``specs.INVERT_TOLERANCE``.
+    """
+    pixels = size[0] * size[1]
     low, high = _percentile(image, pixels, 1), _percentile(image, pixels, 99)
     spread = high - low
     # In double precision and in the reference's order: 255 * (1 - x) is a whole number more often than not, and floor
@@ -111,6 +129,11 @@ def invert_negative(image: DataNode, gamma: float = 1.0) -> DataNode:
 
 
 _BINOMIAL = np.outer((1, 4, 6, 4, 1), (1, 4, 6, 4, 1)).astype(np.float32) / 256
+
+
+def _whole(numbers: DataNode) -> DataNode:
+    """INT32, which is what operators take for places and sizes."""
+    return fn.cast(numbers, dtype=types.INT32)
 
 
 def _half_to_even(double: DataNode) -> DataNode:

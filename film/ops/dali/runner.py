@@ -5,19 +5,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from nvidia.dali import Pipeline, fn, pipeline_def, types
+from nvidia.dali import fn, pipeline_def, types
 from nvidia.dali.data_node import DataNode
 
 from film import specs
 from film.ops.dali import graphs
 
+_Operation = Callable[[DataNode, DataNode], DataNode]
+"""A picture and its height and width, to another picture."""
+
 
 class Runner:
-    """A built pipeline with the one input ``ENCODED``, called with the rows of a batch."""
+    """A pipeline with the one input ``ENCODED``, called with the rows of a batch."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        pipeline.build()
-        self._pipeline = pipeline
+    def __init__(self, define: graphs.Definition) -> None:
+        self._pipeline = define()
+        self._pipeline.build()
 
     def __call__(self, rows: Sequence[NDArray[np.uint8]]) -> tuple[Any, ...]:
         """DALI's lists of tensors, one an output, where the pipeline left them; RuntimeError where a row is no picture.
@@ -38,26 +41,26 @@ class Twin:
 
     def crop_resize(self, image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         """As `reference.crop_resize`."""
-        return self._run(("crop_resize", size), lambda pixels: graphs.crop_resize(pixels, size), image)
+        return self._run(("crop_resize", size), lambda pixels, extent: graphs.crop_resize(pixels, extent, size), image)
 
     def invert_negative(self, image: NDArray[np.uint8], gamma: float = 1.0) -> NDArray[np.uint8]:
         """As `reference.invert_negative`."""
-        return self._run(("invert", gamma), lambda pixels: graphs.invert_negative(pixels, gamma), image)
+        return self._run(("invert", gamma), lambda pixels, extent: graphs.invert_negative(pixels, extent, gamma), image)
 
-    def _run(
-        self, name: tuple[object, ...], operation: Callable[[DataNode], DataNode], image: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def _run(self, name: tuple[object, ...], operation: _Operation, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if name not in self._built:
             self._built[name] = Runner(self._pipeline(operation))
         (result,) = self._built[name]([np.ascontiguousarray(image)])
         return np.array(result.as_cpu()[0])
 
-    def _pipeline(self, operation: Callable[[DataNode], DataNode]) -> Pipeline:
+    def _pipeline(self, operation: _Operation) -> graphs.Definition:
         @pipeline_def(  # type: ignore[untyped-decorator]
             batch_size=1, num_threads=1, device_id=self._device_id, prefetch_queue_depth=1
         )
         def graph() -> DataNode:
             pixels = fn.external_source(name=specs.ENCODED.name, dtype=types.UINT8, ndim=3, layout="HWC")
-            return operation(pixels.gpu() if self._device == "gpu" else pixels)
+            extent = pixels.shape(dtype=types.INT64)[:2]
+            return operation(pixels.gpu() if self._device == "gpu" else pixels, extent)
 
-        return graph()
+        definition: graphs.Definition = graph
+        return definition
