@@ -215,5 +215,12 @@ POSITIVE_TOLERANCE = 1.0
 """Mean difference, in 8-bit levels, of two decoded positives whose pixels agreed within ``INVERT_TOLERANCE``."""
 PROFILE_TOLERANCE = 0.05
 """Largest difference of a probability between the profiles, whose decoders and resizers are different libraries."""
+
+
+def tolerated(output: TensorSpec, probability: float) -> float:
+    """What an output may differ by where ``probability`` is allowed: a square of a map sees less and moves further."""
+    return probability if len(output.shape) == 1 else 2 * probability
+
+
 ONNX_TOLERANCE = 1e-3
 """Largest difference of a probability between the trained network and its fp16-stored ONNX file."""
