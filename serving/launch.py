@@ -1,5 +1,6 @@
 """Checks that a server can start, then becomes it."""
 
+import importlib.util
 import os
 import socket
 import subprocess
@@ -37,6 +38,7 @@ def launch(settings: Settings) -> NoReturn:
 def check(settings: Settings) -> None:
     """Raise ServingError, saying what to do, for what Triton would only complain about at length."""
     _check_device(settings)
+    _check_packages(settings)
     if not settings.repository.is_dir():
         raise ServingError(f"{settings.repository} is not a folder: name the model repository with --model-repository.")
     if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
@@ -57,6 +59,22 @@ def _check_device(settings: Settings) -> None:
     if not gpu.count():
         without = "--profile native-cpu" if chosen.backends else "--profile cpu, or try its models with --device cpu"
         raise ServingError(f"Profile {chosen.name} needs a GPU, and CUDA's driver finds none: use {without}.")
+
+
+def _check_packages(settings: Settings) -> None:
+    chosen = profile(settings.profile)
+    missing = [name for name in chosen.packages if not _importable(name)]
+    if missing:
+        raise ServingError(
+            f"Profile {chosen.name} needs {' and '.join(missing)}: `pip install 'safelight[{chosen.extra}]' 'numpy<2'`."
+        )
+
+
+def _importable(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
 
 
 def _check_model(settings: Settings, model: str) -> None:

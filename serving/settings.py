@@ -22,6 +22,7 @@ class Profile:
     """One kind of hardware: which configuration its models take, and which flags and environment go with it.
 
     ``config_name`` is Triton's: ``configs/<config_name>.pbtxt`` of a model goes before its ``config.pbtxt``.
+    ``packages`` must be importable here, and come with Safelight's ``extra``.
     ``backends`` are those that a server of the container must have; with none, the wheel's server is used.
     ``tolerance`` is how far a probability may be from that of the pixels which this process makes of the picture.
     ``notice`` is what a user should know while the server starts.
@@ -32,6 +33,8 @@ class Profile:
     notice: str = ""
     config_name: str = ""
     gpu: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str = ""
     backends: tuple[str, ...] = ()
     tolerance: float = specs.PROFILE_TOLERANCE
     flags: tuple[str, ...] = ()
@@ -44,6 +47,8 @@ _CPU_ENVIRONMENT = MappingProxyType(
     # Instances and streams are the parallelism; libraries' own threads would only fight them over the cores.
     {"VIPS_CONCURRENCY": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 )
+_NATIVE_PACKAGES = ("nvidia.dali", "simplejpeg")
+"""For the gate, and to serialise DALI's pipelines when they are loaded."""
 PROFILES = (
     Profile(
         name="cpu",
@@ -58,6 +63,8 @@ PROFILES = (
         summary="the same server on a GPU, DALI and TorchScript; no container",
         config_name="cuda",
         gpu=True,
+        packages=("nvidia.dali", "torch"),
+        extra="cuda",
         environment=_CPU_ENVIRONMENT,
     ),
     Profile(
@@ -65,6 +72,8 @@ PROFILES = (
         summary="NVIDIA's container on a GPU, DALI and TensorRT",
         config_name="native",
         gpu=True,
+        packages=_NATIVE_PACKAGES,
+        extra="native",
         backends=("python", "dali", "tensorrt"),
         environment=_CPU_ENVIRONMENT,
     ),
@@ -73,6 +82,8 @@ PROFILES = (
         summary="the same container without a GPU, DALI, libtorch and ONNX Runtime",
         notice=_NO_GPU,
         config_name="native-cpu",
+        packages=_NATIVE_PACKAGES,
+        extra="native",
         backends=("python", "dali", "pytorch", "onnxruntime"),
         flags=_NO_GPU_FLAGS,
         environment=_CPU_ENVIRONMENT,

@@ -1,5 +1,6 @@
 """What is checked before Triton is started, through the command line that a user types."""
 
+import importlib.util
 import shutil
 import socket
 import sys
@@ -103,6 +104,30 @@ def test_a_profile_for_a_gpu_is_refused_without_one(
 
 def test_tensorrt_has_no_device_but_the_gpu(ports: list[str]) -> None:
     assert "native-cpu is what it is without a GPU" in refused(run(*ports, "--profile=native", "--device=cpu"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (["--profile=cuda", "--device=cpu"], "torch", "cuda"),
+        (["--profile=native-cpu"], "nvidia.dali", "native"),
+        (["--profile=native-cpu"], "nvidia", "native"),
+    ],
+)
+def test_a_package_that_a_profile_needs_is_named_with_what_installs_it(
+    ports: list[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], package: str, extra: str
+) -> None:
+    find = importlib.util.find_spec
+
+    def without(name: str, *rest: str) -> object:
+        if name == package or name.startswith(f"{package}."):
+            raise ModuleNotFoundError(name)
+        return find(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    said = refused(run(*ports, *arguments))
+    assert package in said
+    assert f"pip install 'safelight[{extra}]'" in said
 
 
 @pytest.mark.parametrize(
