@@ -10,7 +10,7 @@ DATA ?=
 NEGATIVES ?=
 OUT ?= out
 
-.PHONY: help run serve test check format train evaluate export samples load app clean
+.PHONY: help run serve test contract check format train evaluate export samples load app clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ serve: .venv/serve.done ## Keep a server in the foreground (Ctrl-C stops it); AR
 
 test: .venv/dev.done ## Run the whole suite, real server included
 	$(BIN)/pytest $(ARGS)
+
+contract: .venv/dev.done ## Hold a profile to the models' contract; PROFILE=cpu|cuda|native|native-cpu, SERVER=host:8001 if it runs
+	$(BIN)/pytest tests/contract --profile $(or $(PROFILE),cpu) $(SERVER:%=--server %) $(ARGS)
 
 check: .venv/dev.done ## Lint, format, types and who-imports-whom
 	$(BIN)/ruff check .

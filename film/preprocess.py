@@ -29,7 +29,7 @@ def preprocess(blobs: Sequence[bytes], size: int) -> Preprocessed:
     pixels = np.zeros((len(blobs), size, size, 3), np.uint8)
     errors = []
     for row, blob in zip(pixels, blobs, strict=True):
-        square, error = _attempt(lambda data: fast.decode_crop_resize(data, size), blob)
+        square, error = attempt(lambda data: fast.decode_crop_resize(data, size), blob)
         if square is not None:
             row[:] = square
         errors.append(error)
@@ -38,25 +38,27 @@ def preprocess(blobs: Sequence[bytes], size: int) -> Preprocessed:
 
 def invert(blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none."""
-    answers = (_attempt(_positive, blob) for blob in blobs)
+    answers = (attempt(_positive, blob) for blob in blobs)
     return [(positive or b"", error) for positive, error in answers]
 
 
 def _positive(blob: bytes) -> bytes:
     image = fast.decode(blob)
-    if max(image.shape) > _JPEG_MAX_SIDE:
+    if max(image.shape) > MAX_JPEG_SIDE:
         height, width = image.shape[:2]
         raise ImageError(
-            f"a positive of {width} x {height} cannot be a JPEG; its sides end at {_JPEG_MAX_SIDE:,} pixels"
+            f"a positive of {width} x {height} cannot be a JPEG; its sides end at {MAX_JPEG_SIDE:,} pixels"
         )
     positive = fast.invert_negative(image)
     return bytes(simplejpeg.encode_jpeg(positive, quality=specs.POSITIVE_JPEG_QUALITY, colorsubsampling="420"))
 
 
-_JPEG_MAX_SIDE = 65_500
+MAX_JPEG_SIDE = 65_500
+"""Of libjpeg, in pixels."""
 
 
-def _attempt(step: Callable[[bytes], T], blob: bytes) -> tuple[T | None, str]:
+def attempt(step: Callable[[bytes], T], blob: bytes) -> tuple[T | None, str]:
+    """What ``step`` makes of a picture and '', or None and why it could not."""
     try:
         return step(blob), ""
     except ImageError as error:

@@ -7,7 +7,7 @@ Shapes leave out the batch, which is always the first dimension.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-DType = Literal["BYTES", "BOOL", "UINT8", "FP32"]
+DType = Literal["BYTES", "BOOL", "UINT8", "INT64", "FP32"]
 Precision = Literal["auto", "f32"]
 
 
@@ -36,6 +36,14 @@ VALID = TensorSpec("VALID", "BOOL", (1,))
 """Between the steps of an ensemble: false where the picture could not be read and the pixels are a stand-in."""
 POSITIVE = TensorSpec("POSITIVE", "BYTES", (1,))
 """The positive of a colour negative, as an encoded JPEG; empty for a bad picture."""
+ENCODED = TensorSpec("ENCODED", "UINT8", (-1,))
+"""Between gate and DALI: an encoded picture that DALI can take, and zeros up to the longest of its request."""
+DONE = TensorSpec("DONE", "BYTES", (1,))
+"""From the gate around DALI: the positive of a negative that DALI shall not invert; empty otherwise."""
+PADDED = TensorSpec("PADDED", "UINT8", (-1, -1, 3))
+"""From DALI: a positive's pixels, and black up to the highest and the widest of its request."""
+EXTENT = TensorSpec("EXTENT", "INT64", (2,))
+"""From DALI: height and width of the positive in ``PADDED``."""
 
 
 UNSURE_FROM, UNSURE_TO = 0.4, 0.6
@@ -91,6 +99,16 @@ class ModelSpec:
     def network_model(self) -> str:
         """Name of the ensemble's step from pixels to scores."""
         return f"{self.name}_net"
+
+    @property
+    def gate_model(self) -> str:
+        """Name of the first half of the preprocessing where DALI does the second."""
+        return f"{self.family}_gate"
+
+    @property
+    def dali_model(self) -> str:
+        """Name of DALI's half."""
+        return f"{self.family}_dali"
 
     @property
     def pixels(self) -> TensorSpec:
@@ -161,7 +179,7 @@ PUBLIC_MODELS = (FILM_ORIGIN.name, NEGATIVE_CONDITION.name, INVERSION_MODEL, FIL
 def classifier(name: str) -> ModelSpec:
     """The classifier or its explanation called ``name``, or that ``name`` is a step of; KeyError otherwise."""
     for spec in NETWORKS:
-        if name in (spec.name, spec.preprocess_model, spec.network_model):
+        if name in (spec.name, spec.preprocess_model, spec.gate_model, spec.dali_model, spec.network_model):
             return spec
     raise KeyError(f"no classifier is called {name!r}; there are {', '.join(s.name for s in NETWORKS)}")
 
@@ -172,6 +190,16 @@ MAX_IMAGE_PIXELS = 200_000_000
 """Largest picture that is decoded; checked from the header, before any memory is spent."""
 MAX_BATCH = 64
 """Largest batch of a request, in pictures."""
+DALI_MAX_PIXELS = 2**25
+"""Largest JPEG that DALI decodes: 33 megapixels, so that a full batch of them stays within 6 GiB. Of larger ones the
+fast CPU twin decodes a fraction."""
+ENCODED_BYTES = 2**28
+"""Largest ``ENCODED`` of a request, zeros included; pictures that would make it larger go through the fast CPU twin."""
+DALI_INVERT_PIXELS = 2**25
+"""How many pixels of a request's negatives DALI inverts; it keeps some 60 bytes for each. The rest go one by one
+through the fast CPU twin."""
+DALI_THREADS = 4
+"""Of a DALI pipeline; Triton's configurations may say otherwise for their instances."""
 CLIENT_BATCH = 8
 """Pictures that the client puts into one request; ``negative_inversion`` answers in full size and gets half as many."""
 CLIENT_CONCURRENCY = 4
@@ -200,13 +228,22 @@ class Tolerance:
 
 
 CROP_RESIZE_TOLERANCE = Tolerance(largest=24, mean=0.75)
-"""Fast CPU twin, full-size decode, against Pillow's Lanczos."""
+"""The fast CPU twin, full-size decode, and DALI's, against Pillow's Lanczos."""
 SCALED_DECODE_TOLERANCE = Tolerance(largest=64, mean=2.5)
 """The same when the JPEG decoder shrinks first (``SCALED_DECODE_MARGIN``)."""
 SCALED_DECODE_MARGIN = 2.0
 """A JPEG is decoded at the smallest scale that still has this many times the pixels (each way) that are needed."""
 INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
-"""Fast CPU twin of the inversion."""
+"""The twins of the inversion."""
+POSITIVE_TOLERANCE = 1.0
+"""Mean difference, in 8-bit levels, of two decoded positives whose pixels agreed within ``INVERT_TOLERANCE``."""
+PROFILE_TOLERANCE = 0.05
+"""Largest difference of a probability between the profiles, whose decoders and resizers are different libraries."""
+
+
+def tolerated(output: TensorSpec, probability: float) -> float:
+    """What an output may differ by where ``probability`` is allowed: a square of a map sees less and moves further."""
+    return probability * max(output.slack, 1 if len(output.shape) == 1 else 2)
 
 
 Arithmetic = Literal["fp32", "fp16", "bf16", "int8"]

@@ -7,13 +7,14 @@ import click
 
 from film import specs
 from serving.errors import ServingError
-from serving.settings import DEFAULT_REPOSITORY, PROFILES, LogLevel, Settings
+from serving.settings import DEFAULT_REPOSITORY, PROFILES, Device, LogLevel, Settings
 
 _EXAMPLES = """\b
 Examples:
   safelight serve
   safelight serve --models film_origin --http-port 9000 --grpc-port 9001 --metrics-port 9002
   safelight serve --host 0.0.0.0 --log-level info
+  safelight serve --profile native
 
 The server runs in the foreground; Ctrl-C or SIGTERM stops it after it has finished what it was asked.
 """
@@ -35,6 +36,13 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
     metavar="NAME",
     help="Kind of hardware. " + " ".join(f"{p.name}: {p.summary}." for p in PROFILES),
 )
+@click.option(
+    "--device",
+    type=click.Choice(typing.get_args(Device)),
+    default=Settings.device,
+    show_default=True,
+    help="cpu keeps the cuda profile's models off the GPU, to try them without one.",
+)
 @click.option("--host", default=Settings.host, show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--http-port", type=click.IntRange(1, 65535), default=Settings.http_port, show_default=True)
 @click.option("--grpc-port", type=click.IntRange(1, 65535), default=Settings.grpc_port, show_default=True)
@@ -53,6 +61,12 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
     default=DEFAULT_REPOSITORY,
     show_default="that of this checkout",
     help="Folder of the models.",
+)
+@click.option(
+    "--backend-directory",
+    type=click.Path(path_type=Path),
+    show_default="those beside tritonserver",
+    help="Folder of Triton's backends, for the native profiles.",
 )
 @click.option(
     "--log-level",
@@ -81,6 +95,7 @@ def arguments(settings: Settings) -> list[str]:
     """The options of `serve` that give these settings."""
     options: dict[str, object] = {
         "profile": settings.profile,
+        "device": settings.device,
         "host": settings.host,
         "http-port": settings.http_port,
         "grpc-port": settings.grpc_port,
@@ -92,6 +107,6 @@ def arguments(settings: Settings) -> list[str]:
         "exit-timeout": settings.exit_timeout,
         "stop-with": settings.stop_with,
     }
-    if settings.ready_file is not None:
-        options["ready-file"] = settings.ready_file
+    optional = {"ready-file": settings.ready_file, "backend-directory": settings.backend_directory}
+    options |= {name: value for name, value in optional.items() if value is not None}
     return [f"--{name}={value}" for name, value in options.items()]

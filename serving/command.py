@@ -68,7 +68,8 @@ def environment(settings: Settings, server: Server, inherited: Mapping[str, str]
         name: os.pathsep.join([*map(str, folders), *filter(None, [kept.get(name, "")])])
         for name, folders in ours.items()
     }
-    return {**kept, **joined, **profile(settings.profile).environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.device == "cpu" else {}
+    return {**kept, **joined, **profile(settings.profile).environment, **hidden, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _log_flags(level: str) -> dict[str, str | int]:

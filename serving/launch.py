@@ -1,27 +1,30 @@
 """Checks that a server can start, then becomes it."""
 
+import importlib.util
 import os
 import socket
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
 from film import specs
-from serving import leftovers
+from serving import gpu, leftovers
+from serving.artefacts import network_file, plainly_named
 from serving.command import command, environment
+from serving.container import find_container
 from serving.errors import ServingError
 from serving.settings import MODEL_FILE, Settings, profile
 from serving.watcher import Watch
-from serving.wheel import find_server
+from serving.wheel import find_wheel
 
 
 def launch(settings: Settings) -> NoReturn:
     """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start."""
     check(settings)
     settings = replace(settings, host=_numeric(settings.host))
-    server = find_server()
+    server = find_container(settings) if profile(settings.profile).backends else find_wheel()
+    settings = replace(settings, repository=plainly_named(settings))
     leftovers.remove_all()
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
@@ -34,7 +37,8 @@ def launch(settings: Settings) -> NoReturn:
 
 def check(settings: Settings) -> None:
     """Raise ServingError, saying what to do, for what Triton would only complain about at length."""
-    profile(settings.profile)
+    _check_device(settings)
+    _check_packages(settings)
     if not settings.repository.is_dir():
         raise ServingError(f"{settings.repository} is not a folder: name the model repository with --model-repository.")
     if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
@@ -42,19 +46,48 @@ def check(settings: Settings) -> None:
     if not settings.models:
         raise ServingError(f"No model was chosen: name some of {', '.join(specs.PUBLIC_MODELS)} with --models.")
     for model in settings.models:
-        _check_model(settings.repository, model)
+        _check_model(settings, model)
     _check_ports(settings)
 
 
-def _check_model(repository: Path, model: str) -> None:
+def _check_device(settings: Settings) -> None:
+    chosen = profile(settings.profile)
+    if not chosen.gpu or (settings.device == "cpu" and not chosen.backends):
+        return
+    if settings.device == "cpu":
+        raise ServingError(f"Profile {chosen.name} has no --device cpu: native-cpu is what it is without a GPU.")
+    if not gpu.count():
+        without = "--profile native-cpu" if chosen.backends else "--profile cpu, or try its models with --device cpu"
+        raise ServingError(f"Profile {chosen.name} needs a GPU, and CUDA's driver finds none: use {without}.")
+
+
+def _check_packages(settings: Settings) -> None:
+    chosen = profile(settings.profile)
+    missing = [name for name in chosen.packages if not _importable(name)]
+    if missing:
+        raise ServingError(
+            f"Profile {chosen.name} needs {' and '.join(missing)}: `pip install 'safelight[{chosen.extra}]' 'numpy<2'`."
+        )
+
+
+def _importable(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
+
+
+def _check_model(settings: Settings, model: str) -> None:
+    repository = settings.repository
     if model not in specs.PUBLIC_MODELS:
         raise ServingError(f"There is no model {model!r}; there are {', '.join(specs.PUBLIC_MODELS)}.")
     if not (repository / model).is_dir():
         raise ServingError(f"{repository} is not Safelight's model repository: it has no {model}.")
     if model != specs.INVERSION_MODEL:
-        file = repository / specs.classifier(model).network_model / MODEL_FILE
+        file = network_file(repository, specs.classifier(model).network_model, profile(settings.profile).config_name)
         if not file.is_file():
-            raise ServingError(f"{file} is missing: train and publish it with `make train`, or serve other --models.")
+            make = "train and publish it with `make train`" if file.name == MODEL_FILE.name else "run `make export`"
+            raise ServingError(f"{file} is missing: {make}, or serve other --models.")
 
 
 def _check_ports(settings: Settings) -> None:
@@ -95,6 +128,7 @@ def _start_watcher(settings: Settings) -> None:
         metrics=settings.address(settings.metrics_port),
         models=list(settings.models),
         repository=str(settings.repository),
+        tolerance=profile(settings.profile).tolerance,
         ready_timeout=settings.ready_timeout,
         exit_timeout=settings.exit_timeout,
         ready_file=str(settings.ready_file or ""),

@@ -9,11 +9,12 @@ from typing import Literal
 from film import specs
 from serving.errors import ServingError
 
+Device = Literal["auto", "cpu"]
 LogLevel = Literal["error", "warning", "info", "verbose"]
 DEFAULT_REPOSITORY = Path(__file__).resolve().parents[1] / "model_repository"
 """The one of this checkout; an installed package is told with ``--model-repository``."""
 MODEL_FILE = Path("1", "model.onnx")
-"""Inside the folder of a network's model."""
+"""Inside the folder of a network's model: what the cpu profile serves."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Profile:
     """One kind of hardware: which configuration its models take, and which flags and environment go with it.
 
     ``config_name`` is Triton's: ``configs/<config_name>.pbtxt`` of a model goes before its ``config.pbtxt``.
+    ``packages`` must be importable here, and come with Safelight's ``extra``.
+    ``backends`` are those that a server of the container must have; with none, the wheel's server is used.
+    ``tolerance`` is how far a probability may be from that of the pixels which this process makes of the picture.
     ``notice`` is what a user should know while the server starts.
     """
 
@@ -28,18 +32,61 @@ class Profile:
     summary: str
     notice: str = ""
     config_name: str = ""
+    gpu: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+    backends: tuple[str, ...] = ()
+    tolerance: float = specs.PROFILE_TOLERANCE
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+_NO_GPU = "Errors about CUDA only mean that there is no GPU; this profile needs none."
+_NO_GPU_FLAGS = ("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0")
+_CPU_ENVIRONMENT = MappingProxyType(
+    # Instances and streams are the parallelism; libraries' own threads would only fight them over the cores.
+    {"VIPS_CONCURRENCY": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+)
+_NATIVE_PACKAGES = ("nvidia.dali", "simplejpeg")
+"""For the gate, and to serialise DALI's pipelines when they are loaded."""
 PROFILES = (
     Profile(
         name="cpu",
         summary="Triton from the nvidia-pytriton wheel, OpenVINO or ONNX Runtime; no GPU, no container",
-        notice="Errors about CUDA only mean that there is no GPU; this profile needs none.",
-        flags=("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0"),
-        # Instances and streams are the parallelism; libvips' own threads would only fight them over the cores.
-        environment=MappingProxyType({"VIPS_CONCURRENCY": "1"}),
+        notice=_NO_GPU,
+        tolerance=specs.ONNX_TOLERANCE,
+        flags=_NO_GPU_FLAGS,
+        environment=_CPU_ENVIRONMENT,
+    ),
+    Profile(
+        name="cuda",
+        summary="the same server on a GPU, DALI and TorchScript; no container",
+        config_name="cuda",
+        gpu=True,
+        packages=("nvidia.dali", "torch"),
+        extra="cuda",
+        environment=_CPU_ENVIRONMENT,
+    ),
+    Profile(
+        name="native",
+        summary="NVIDIA's container on a GPU, DALI and TensorRT",
+        config_name="native",
+        gpu=True,
+        packages=_NATIVE_PACKAGES,
+        extra="native",
+        backends=("python", "dali", "tensorrt"),
+        environment=_CPU_ENVIRONMENT,
+    ),
+    Profile(
+        name="native-cpu",
+        summary="the same container without a GPU, DALI, libtorch and ONNX Runtime",
+        notice=_NO_GPU,
+        config_name="native-cpu",
+        packages=_NATIVE_PACKAGES,
+        extra="native",
+        backends=("python", "dali", "pytorch", "onnxruntime"),
+        flags=_NO_GPU_FLAGS,
+        environment=_CPU_ENVIRONMENT,
     ),
 )
 
@@ -56,17 +103,20 @@ def profile(name: str) -> Profile:
 class Settings:
     """One server. Ports are TCP; times are seconds.
 
-    ``ready_file`` is written once the server has proved itself. The server stops when the process ``stop_with`` ends;
-    0 is for none.
+    ``device`` "cpu" keeps the models of a GPU profile off the GPU. ``backend_directory`` goes before the backends that
+    the server brought. ``ready_file`` is written once the server has proved itself. The server stops when the process
+    ``stop_with`` ends; 0 is for none.
     """
 
     profile: str = "cpu"
+    device: Device = "auto"
     host: str = "127.0.0.1"
     http_port: int = specs.HTTP_PORT
     grpc_port: int = specs.GRPC_PORT
     metrics_port: int = specs.METRICS_PORT
     models: tuple[str, ...] = specs.PUBLIC_MODELS
     repository: Path = DEFAULT_REPOSITORY
+    backend_directory: Path | None = None
     log_level: LogLevel = "warning"
     ready_timeout: float = 300.0
     exit_timeout: int = 30

@@ -37,6 +37,7 @@ class Watch:
     metrics: str
     models: list[str]
     repository: str
+    tolerance: float
     ready_timeout: float
     exit_timeout: float
     ready_file: str
@@ -71,7 +72,7 @@ def _watch(watch: Watch) -> int:
         from serving import selfcheck  # heavy, and `serving.launch`, which imports this module, does not need it
 
         _wait_until_ready(watch, companion)
-        selfcheck.prove(watch.grpc, watch.models, Path(watch.repository))
+        selfcheck.prove(watch.grpc, watch.models, Path(watch.repository), watch.tolerance)
         _announce(watch)
     except _Ended:
         raise

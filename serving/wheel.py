@@ -29,7 +29,7 @@ class Server:
     libraries: tuple[Path, ...]
 
 
-def find_server() -> Server:
+def find_wheel() -> Server:
     """The server of this environment, ready to be started by this Python; ServingError where something is missing."""
     _check_numpy()
     package = importlib.util.find_spec("pytriton")

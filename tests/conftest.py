@@ -5,6 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--profile", help="hold only this profile to the contract (tests/contract)")
+    parser.addoption("--server", help="host:port (gRPC) of a running server of that profile to hold to the contract")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """The real server with every model, started once for all tests: ``grpc_url`` and ``http_url`` say where it is.

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from film import images, specs
 from film.ops import fast, reference
+from film.ops.dali.runner import Twin
 
 RNG = np.random.default_rng(7)
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -57,9 +59,12 @@ OPERATIONS = {
 }
 
 
+TWINS: dict[str, Any] = {"fast": fast, "dali": Twin("cpu")}
+
+
 @pytest.mark.parametrize("picture", [name for name in ODD if name != "two values"])
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("twin", [fast], ids=["fast"])
+@pytest.mark.parametrize("twin", TWINS.values(), ids=TWINS)
 def test_twin_agrees_with_the_reference(twin: object, operation: str, picture: str) -> None:
     run, tolerance = OPERATIONS[operation]
     assert_close(run(twin, ODD[picture]), run(reference, ODD[picture]), tolerance)
@@ -89,7 +94,8 @@ def test_twins_agree_on_real_photographs(size: int) -> None:
     for path in pictures:
         data = path.read_bytes()
         wanted = reference.crop_resize(images.decode(data), size)
-        assert_close(fast.crop_resize(images.decode(data), size), wanted, specs.CROP_RESIZE_TOLERANCE)
+        for twin in TWINS.values():
+            assert_close(twin.crop_resize(images.decode(data), size), wanted, specs.CROP_RESIZE_TOLERANCE)
         assert_close(fast.decode_crop_resize(data, size), wanted, specs.SCALED_DECODE_TOLERANCE)
 
 
@@ -121,7 +127,11 @@ pictures = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st
 @settings(max_examples=150, deadline=None)
 @given(pictures, st.sampled_from([0.5, 1.0, 2.2]))
 def test_inversion_twins_agree_on_any_picture(image: NDArray[np.uint8], gamma: float) -> None:
-    assert_close(fast.invert_negative(image, gamma), reference.invert_negative(image, gamma), specs.INVERT_TOLERANCE)
+    wanted = reference.invert_negative(image, gamma)
+    assert_close(fast.invert_negative(image, gamma), wanted, specs.INVERT_TOLERANCE)
+    # DALI rounds ties up, in single precision: of the few pixels here that can be any part
+    rounding = specs.Tolerance(specs.INVERT_TOLERANCE.largest, mean=1)
+    assert_close(TWINS["dali"].invert_negative(image, gamma), wanted, rounding)
 
 
 def test_inversion_turns_dark_into_bright() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
-ADAPTERS = sorted({file.resolve() for file in REPOSITORY.glob("*/*/model.py")})
+ADAPTERS = sorted({file.resolve() for name in ("model", "device") for file in REPOSITORY.glob(f"*/*/{name}.py")})
 ALLOWED = {"film", "numpy", "triton_python_backend_utils", *sys.stdlib_module_names}
 
 
-@pytest.mark.parametrize("file", ADAPTERS, ids=lambda file: file.parts[-3])
+@pytest.mark.parametrize("file", ADAPTERS, ids=lambda file: f"{file.parts[-3]} {file.name}")
 def test_an_adapter_is_short_and_imports_film_only(file: Path) -> None:
     source = file.read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 40

@@ -1,7 +1,10 @@
-"""The hand-written configurations, read as Triton reads them and held against the specs."""
+"""The hand-written configurations of every profile, read as Triton reads them and held against the specs."""
 
+import re
 import struct
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,31 +14,44 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 from film import images, specs
 from film.network import load_network
 from film.specs import TensorSpec
+from serving.settings import PROFILES
 
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
-TYPES = {"BYTES": "TYPE_STRING", "BOOL": "TYPE_BOOL", "UINT8": "TYPE_UINT8", "FP32": "TYPE_FP32"}
+TYPES = {
+    "BYTES": "TYPE_STRING",
+    "BOOL": "TYPE_BOOL",
+    "UINT8": "TYPE_UINT8",
+    "INT64": "TYPE_INT64",
+    "FP32": "TYPE_FP32",
+}
+WITH_GPU = {profile.name for profile in PROFILES if profile.gpu}
+BACKENDS = {profile.name: set(profile.backends or ("python",)) for profile in PROFILES}
+EXPORTED = {"model.onnx", "model.pt", "model.plan"}
+"""Files of a network that `make export` makes where they are not in the repository."""
 Contract = tuple[list[TensorSpec], list[TensorSpec]]
 
 
 def contracts() -> dict[str, Contract]:
     """What every model takes and gives, by the specs alone."""
-    found: dict[str, Contract] = {specs.INVERSION_MODEL: ([specs.IMAGE], [specs.POSITIVE, specs.ERROR])}
+    inversion = specs.INVERSION_MODEL
+    found: dict[str, Contract] = {
+        inversion: ([specs.IMAGE], [specs.POSITIVE, specs.ERROR]),
+        f"{inversion}_gate": ([specs.IMAGE], [specs.ENCODED, specs.VALID, specs.DONE, specs.ERROR]),
+        f"{inversion}_dali": ([specs.ENCODED], [specs.PADDED, specs.EXTENT]),
+        f"{inversion}_encode": ([specs.PADDED, specs.EXTENT, specs.VALID, specs.DONE], [specs.POSITIVE]),
+    }
     for spec in specs.NETWORKS:
         found[spec.name] = ([specs.IMAGE], [*spec.outputs, specs.ERROR])
         found[spec.preprocess_model] = ([specs.IMAGE], [spec.pixels, specs.VALID, specs.ERROR])
+        found[spec.gate_model] = ([specs.IMAGE], [specs.ENCODED, specs.VALID, specs.ERROR])
+        found[spec.dali_model] = ([specs.ENCODED], [spec.pixels])
         found[spec.network_model] = ([spec.pixels, specs.VALID], list(spec.outputs))
     return found
 
 
 CONTRACTS = contracts()
-CONFIGS = {
-    file.parent.name: text_format.Parse(file.read_text(encoding="utf-8"), ModelConfig())
-    for file in REPOSITORY.glob("*/config.pbtxt")
-}
-PYTHON_MODELS = sorted(name for name, config in CONFIGS.items() if config.backend == "python")
 
 
-def described(tensors: object) -> list[tuple[str, str, tuple[int, ...]]]:
+def described(tensors: Iterable[Any]) -> list[tuple[str, str, tuple[int, ...]]]:
     return [(t.name, DataType.Name(t.data_type), tuple(t.dims)) for t in tensors]
 
 
@@ -43,75 +59,113 @@ def expected(tensors: list[TensorSpec]) -> list[tuple[str, str, tuple[int, ...]]
     return [(t.name, TYPES[t.dtype], t.shape) for t in tensors]
 
 
-def test_the_repository_holds_the_models_of_the_specs_and_no_other() -> None:
-    assert set(CONFIGS) == set(CONTRACTS)
-    assert set(specs.PUBLIC_MODELS) <= set(CONFIGS)
+def test_the_repository_holds_the_models_of_the_specs_and_no_other(repository: Path) -> None:
+    assert {folder.name for folder in repository.iterdir()} == set(CONTRACTS)
 
 
-@pytest.mark.parametrize("model", sorted(CONTRACTS))
-def test_a_config_says_what_the_specs_say(model: str) -> None:
-    config, (inputs, outputs) = CONFIGS[model], CONTRACTS[model]
-    assert config.name == model
+def test_a_profile_loads_nothing_that_another_kind_of_server_is_needed_for(
+    profile: str, models: dict[str, ModelConfig]
+) -> None:
+    assert set(specs.PUBLIC_MODELS) <= set(models) <= set(CONTRACTS)
+    assert {config.backend for config in models.values() if config.backend} <= BACKENDS[profile]
+
+
+def test_every_configuration_belongs_to_a_profile(repository: Path) -> None:
+    names = {profile.config_name for profile in PROFILES}
+    for file in repository.glob("*/configs/*"):
+        assert file.suffix == ".pbtxt"
+        assert file.stem in names
+        text_format.Parse(file.read_text(encoding="utf-8"), ModelConfig())
+
+
+def test_a_config_says_what_the_specs_say(profile: str, config: ModelConfig) -> None:
+    inputs, outputs = CONTRACTS[config.name]
     assert config.max_batch_size == specs.MAX_BATCH
     assert described(config.input) == expected(inputs)
     assert described(config.output) == expected(outputs)
 
 
-@pytest.mark.parametrize("model", sorted(CONTRACTS))
-def test_labels_are_those_of_the_specs(model: str) -> None:
-    for output, spec in zip(CONFIGS[model].output, CONTRACTS[model][1], strict=True):
+def test_labels_are_those_of_the_specs(profile: str, config: ModelConfig, repository: Path) -> None:
+    for output, spec in zip(config.output, CONTRACTS[config.name][1], strict=True):
         labels = ()
         if output.label_filename:
-            labels = tuple((REPOSITORY / model / output.label_filename).read_text(encoding="utf-8").split())
+            labels = tuple((repository / config.name / output.label_filename).read_text(encoding="utf-8").split())
         assert labels == spec.labels
 
 
-@pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
-def test_an_ensemble_wires_its_steps_together(spec: specs.ModelSpec) -> None:
-    config = CONFIGS[spec.name]
-    assert config.platform == "ensemble"
-    steps = list(config.ensemble_scheduling.step)
-    assert [step.model_name for step in steps] == [spec.preprocess_model, spec.network_model]
-
-    written: dict[str, str] = {}
-    flowing = {t.name: (t.data_type, tuple(t.dims)) for t in config.input}
-    for step in steps:
-        inner = CONFIGS[step.model_name]
-        assert set(step.input_map) == {t.name for t in inner.input}
-        assert set(step.output_map) == {t.name for t in inner.output}
-        for tensor in inner.input:
-            assert flowing[step.input_map[tensor.name]] == (tensor.data_type, tuple(tensor.dims))
-        for tensor in inner.output:
-            flowing[step.output_map[tensor.name]] = (tensor.data_type, tuple(tensor.dims))
-            written[step.output_map[tensor.name]] = tensor.name
-    for tensor in config.output:
-        assert flowing[tensor.name] == (tensor.data_type, tuple(tensor.dims))
-        assert written[tensor.name] == tensor.name, "an output of the ensemble is the step's tensor of the same name"
+def test_ensembles_wire_their_steps_together(profile: str, models: dict[str, ModelConfig]) -> None:
+    ensembles = [config for config in models.values() if config.platform == "ensemble"]
+    assert ensembles
+    for config in ensembles:
+        flowing = {t.name: (t.data_type, tuple(t.dims)) for t in config.input}
+        for step in config.ensemble_scheduling.step:
+            inner = models[step.model_name]
+            assert set(step.input_map) == {t.name for t in inner.input}
+            assert set(step.output_map) == {t.name for t in inner.output}, "the DALI backend gives all outputs or none"
+            for tensor in inner.input:
+                assert flowing[step.input_map[tensor.name]] == (tensor.data_type, tuple(tensor.dims))
+            for tensor in inner.output:
+                assert step.output_map[tensor.name] not in flowing
+                flowing[step.output_map[tensor.name]] = (tensor.data_type, tuple(tensor.dims))
+        for tensor in config.output:
+            assert flowing[tensor.name] == (tensor.data_type, tuple(tensor.dims))
+            *_, last = [step for step in config.ensemble_scheduling.step if tensor.name in step.output_map.values()]
+            assert last.output_map[tensor.name] == tensor.name, "an output is the step's tensor of the same name"
 
 
-@pytest.mark.parametrize("model", PYTHON_MODELS)
-def test_a_python_model_runs_on_the_cpu_and_the_steps_of_ensembles_batch(model: str) -> None:
-    config = CONFIGS[model]
-    assert config.HasField("dynamic_batching") == (model not in specs.PUBLIC_MODELS)
-    assert [group.kind for group in config.instance_group] == [ModelInstanceGroup.KIND_CPU]
-    assert all(group.count > 0 for group in config.instance_group)
+def test_nothing_is_left_for_triton_to_guess(profile: str, config: ModelConfig, repository: Path) -> None:
+    assert (repository / config.name / "1").is_dir(), "Triton wants a version folder even of an ensemble"
+    if config.platform == "ensemble":
+        assert not config.instance_group
+        return
+    assert config.backend
+    (group,) = config.instance_group
+    assert group.count > 0
+    kinds = {ModelInstanceGroup.KIND_CPU}
+    if profile in WITH_GPU:
+        kinds |= {ModelInstanceGroup.KIND_AUTO if profile == "cuda" else ModelInstanceGroup.KIND_GPU}
+    assert group.kind in kinds
 
 
-@pytest.mark.parametrize("model", sorted(set(CONTRACTS) - set(PYTHON_MODELS)))
-def test_an_ensemble_has_the_version_folder_that_triton_wants(model: str) -> None:
-    assert (REPOSITORY / model / "1").is_dir()
+def test_what_a_config_loads_is_there_or_is_made_by_export(profile: str, config: ModelConfig, repository: Path) -> None:
+    if config.platform == "ensemble":
+        return
+    folder = repository / config.name / "1"
+    named = set(re.findall(r'"([\w.]+\.(?:py|pt|plan|onnx))"', text_format.MessageToString(config)))
+    files = named | ({"model.py"} if config.backend == "python" and not config.default_model_filename else set())
+    assert files
+    assert all((folder / file).is_file() or file in EXPORTED for file in files)
 
 
-@pytest.mark.parametrize("model", PYTHON_MODELS)
-def test_a_python_model_is_warmed_up_with_data_that_is_there(model: str) -> None:
-    config = CONFIGS[model]
+def test_the_steps_of_ensembles_batch_where_batching_helps(profile: str, config: ModelConfig) -> None:
+    batches = config.HasField("dynamic_batching")
+    network = config.name in {spec.network_model for spec in specs.CLASSIFIERS}
+    if profile == "native-cpu":
+        assert not batches, "without a CUDA driver the DALI backend cannot join requests"
+    elif network or config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS}:
+        assert batches == (config.platform != "ensemble")
+    elif config.name in {spec.dali_model for spec in specs.CLASSIFIERS}:
+        assert batches
+        assert config.input[0].allow_ragged_batch, "or only pictures of the same length would share a batch"
+    else:
+        assert not batches
+
+
+def test_a_python_model_is_warmed_up_with_data_that_is_there(
+    profile: str, config: ModelConfig, repository: Path
+) -> None:
+    takes = {spec.name for spec in CONTRACTS[config.name][0]}
+    if config.platform == "ensemble" or not takes <= {specs.IMAGE.name, "PIXELS", specs.VALID.name}:
+        return  # DALI and what follows it is warmed up by the start-up check
     assert config.model_warmup
     for sample in config.model_warmup:
         for tensor in config.input:
             warm = sample.inputs[tensor.name]
             assert (warm.data_type, list(warm.dims)) == (tensor.data_type, list(tensor.dims))
             if warm.input_data_file:
-                check_warmup(DataType.Name(tensor.data_type), REPOSITORY / model / "warmup" / warm.input_data_file)
+                check_warmup(
+                    DataType.Name(tensor.data_type), repository / config.name / "warmup" / warm.input_data_file
+                )
             else:
                 assert warm.random_data
 
@@ -126,10 +180,18 @@ def check_warmup(data_type: str, file: Path) -> None:
         assert data == b"\x01", "the pixels are said to be valid"
 
 
-@pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
-def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSpec) -> None:
-    network = load_network(REPOSITORY / spec.network_model / "1" / "model.onnx")
-    assert CONFIGS[spec.network_model].parameters["precision"].string_value == spec.precision
+@pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSpec, repository: Path) -> None:
+    network = load_network(repository / spec.network_model / "1" / "model.onnx")
     types = {"UINT8": np.uint8, "BOOL": np.bool_, "FP32": np.float32}
     for layout, tensors in ((network.inputs, [spec.pixels, specs.VALID]), (network.outputs, spec.outputs)):
         assert layout == {t.name: np.dtype((types[t.dtype], t.shape)) for t in tensors}
+
+
+def test_the_cpu_profile_has_the_precision_of_the_specs(profile: str, models: dict[str, ModelConfig]) -> None:
+    for spec in specs.CLASSIFIERS:
+        parameters = models[spec.network_model].parameters
+        if "precision" in parameters:
+            assert parameters["precision"].string_value == spec.precision
+        else:
+            assert profile != "cpu"

@@ -13,13 +13,16 @@ import film
 from film import specs
 from serving import cli
 from serving.command import command, environment
-from serving.settings import LogLevel, Settings
+from serving.settings import PROFILES, Device, LogLevel, Settings
 from serving.wheel import Server
 
 SERVER = Server(Path("/triton/bin/tritonserver"), Path("/triton/backends"), (Path("/triton/lib"), Path("/python/lib")))
 PORTS = st.integers(1, 65535)
 SETTINGS = st.builds(
     Settings,
+    profile=st.sampled_from([profile.name for profile in PROFILES]),
+    device=st.sampled_from(Device.__args__),
+    backend_directory=st.sampled_from([None, Path("/backends")]),
     host=st.sampled_from(["127.0.0.1", "0.0.0.0", "box.local"]),
     http_port=PORTS,
     grpc_port=PORTS,
@@ -69,6 +72,17 @@ def test_only_what_was_chosen_is_loaded_and_nothing_is_guessed() -> None:
     assert "--disable-auto-complete-config" in given_flags
     assert "--model-config-name" not in given_flags, "the default profile's are the plain config.pbtxt"
     assert "python,shm-region-prefix-name=region_" in given_flags["--backend-config"]
+
+
+@pytest.mark.parametrize("profile", [profile.name for profile in PROFILES if profile.name != "cpu"])
+def test_a_profile_is_triton_s_own_choice_of_configurations(profile: str) -> None:
+    assert flags(Settings(profile=profile))["--model-config-name"] == [profile]
+
+
+def test_models_are_kept_off_the_gpu_by_hiding_it() -> None:
+    inherited = {"CUDA_VISIBLE_DEVICES": "0,1"}
+    assert environment(Settings(profile="cuda", device="cpu"), SERVER, inherited)["CUDA_VISIBLE_DEVICES"] == ""
+    assert environment(Settings(profile="cuda"), SERVER, inherited)["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
 def test_this_python_and_this_film_go_first() -> None:

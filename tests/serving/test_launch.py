@@ -1,5 +1,7 @@
 """What is checked before Triton is started, through the command line that a user types."""
 
+import importlib.util
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -8,8 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from film import specs
+from serving import container, gpu
 from serving.cli import serve
 from serving.server import on_free_ports
+from serving.settings import DEFAULT_REPOSITORY
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def test_a_ready_file_in_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
-    assert "no profile 'quantum'; there is cpu" in refused(run("--profile=quantum"))
+    assert "no profile 'quantum'; there is cpu, cuda, native, native-cpu" in refused(run("--profile=quantum"))
 
 
 def test_an_unknown_model_is_answered_with_those_there_are() -> None:
@@ -84,6 +88,81 @@ def test_a_network_that_was_not_published_is_refused(tmp_path: Path) -> None:
     said = refused(run(f"--model-repository={tmp_path}", f"--models={spec.name}"))
     assert str(tmp_path / spec.network_model / "1" / "model.onnx") in said
     assert "make train" in said
+
+
+@pytest.mark.parametrize(
+    ("profile", "instead"), [("cuda", "--profile cpu, or try its models with --device cpu"), ("native", "native-cpu")]
+)
+def test_a_profile_for_a_gpu_is_refused_without_one(
+    ports: list[str], monkeypatch: pytest.MonkeyPatch, profile: str, instead: str
+) -> None:
+    monkeypatch.setattr(gpu, "count", lambda: 0)
+    said = refused(run(*ports, f"--profile={profile}"))
+    assert f"Profile {profile} needs a GPU" in said
+    assert instead in said
+
+
+def test_tensorrt_has_no_device_but_the_gpu(ports: list[str]) -> None:
+    assert "native-cpu is what it is without a GPU" in refused(run(*ports, "--profile=native", "--device=cpu"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (["--profile=cuda", "--device=cpu"], "torch", "cuda"),
+        (["--profile=native-cpu"], "nvidia.dali", "native"),
+        (["--profile=native-cpu"], "nvidia", "native"),
+    ],
+)
+def test_a_package_that_a_profile_needs_is_named_with_what_installs_it(
+    ports: list[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], package: str, extra: str
+) -> None:
+    find = importlib.util.find_spec
+
+    def without(name: str, *rest: str) -> object:
+        if name == package or name.startswith(f"{package}."):
+            raise ModuleNotFoundError(name)
+        return find(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    said = refused(run(*ports, *arguments))
+    assert package in said
+    assert f"pip install 'safelight[{extra}]'" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file"), [(["--profile=cuda", "--device=cpu"], "model.pt"), (["--profile=native"], "model.plan")]
+)
+def test_what_export_has_not_made_is_refused(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], file: str
+) -> None:
+    monkeypatch.setattr(gpu, "count", lambda: 1)
+    repository = shutil.copytree(DEFAULT_REPOSITORY, tmp_path / "models", symlinks=True)
+    missing = repository / specs.FILM_ORIGIN.network_model / "1" / file
+    missing.unlink(missing_ok=True)
+    said = refused(run(*ports, *arguments, f"--model-repository={repository}"))
+    assert f"{missing} is missing: run `make export`" in said
+
+
+def test_native_backends_that_are_nowhere_are_refused(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(container, "INSTALLED", tmp_path / "tritonserver")
+    models = f"--models={specs.INVERSION_MODEL}"  # needs no file of export's
+    assert "no tritonserver on PATH" in refused(run(*ports, "--profile=native-cpu", models))
+
+
+def test_a_container_without_a_backend_is_refused(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "tritonserver"
+    for folder in (program.parent, tmp_path / "backends" / "python", tmp_path / "backends" / "pytorch"):
+        folder.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    said = refused(run(*ports, "--profile=native-cpu", f"--models={specs.INVERSION_MODEL}"))
+    assert f"{tmp_path / 'backends'} has no backend dali and no onnxruntime" in said
 
 
 def test_a_missing_wheel_is_refused(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,85 @@
+"""Preprocessing and inversion on a device, for a server without a DALI backend: gate, DALI and hand-over in one step.
+
+``device`` is torch's name of it: ``cpu``, or ``cuda:0`` and so on. Pixels stay where they were made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from film import gate
+from film.ops.dali import graphs
+from film.ops.dali.runner import Runner
+from film.preprocess import invert, preprocess
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """As `film.preprocess.Preprocessed`; ``pixels`` is a torch tensor UINT8 (n, size, size, 3) on the device."""
+
+    pixels: Any
+    valid: NDArray[np.bool_]
+    errors: list[str]
+
+
+class DevicePreprocess:
+    """`film.preprocess.preprocess` by DALI, for a network of input ``size``."""
+
+    def __init__(self, size: int, device: str, each: gate.Each = map) -> None:
+        self._size, self._device, self._each = size, device, each
+        self._dali = _Restarting(graphs.classifier_pipeline(size, *_dali_device(device)))
+
+    def __call__(self, blobs: Sequence[bytes]) -> OnDevice:
+        """Encoded pictures to pixels. Never raises for a bad picture."""
+        import torch
+        from torch.utils.dlpack import from_dlpack
+
+        gated = gate.gate(blobs, self._size, self._each)
+        outputs = self._dali(list(gated.encoded))
+        if outputs is None:
+            done = preprocess(blobs, self._size)
+            return OnDevice(torch.from_numpy(done.pixels).to(self._device), done.valid, done.errors)
+        pixels = from_dlpack(outputs[0].as_tensor())
+        # Triton shares GPU memory between processes, which torch's allocator permits and DALI's does not
+        return OnDevice(pixels.clone() if pixels.is_cuda else pixels, gated.valid, gated.errors)
+
+
+class DeviceInversion:
+    """`film.preprocess.invert` by DALI. The JPEG is encoded on the CPU: DALI has no encoder."""
+
+    def __init__(self, device: str) -> None:
+        self._dali = _Restarting(graphs.inversion_pipeline(*_dali_device(device)))
+
+    def __call__(self, blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none."""
+        gated = gate.gate_negatives(blobs)
+        outputs = self._dali(list(gated.encoded))
+        if outputs is None:
+            return invert(blobs)
+        padded, extents = (np.asarray(output.as_cpu().as_array()) for output in outputs)
+        positives = gate.finish(padded, extents, gated.valid, gated.done)
+        return list(zip(positives, gated.errors, strict=True))
+
+
+class _Restarting:
+    """A pipeline that is built anew after a failure, which leaves DALI's useless."""
+
+    def __init__(self, define: graphs.Definition) -> None:
+        self._define = define
+        self._runner = Runner(define)
+
+    def __call__(self, rows: Sequence[NDArray[np.uint8]]) -> tuple[Any, ...] | None:
+        """The outputs; None where DALI could not decode what the gate took for sound, and the CPU must."""
+        try:
+            return self._runner(rows)
+        except RuntimeError:
+            self._runner = Runner(self._define)
+            return None
+
+
+def _dali_device(device: str) -> tuple[graphs.Device, int | None]:
+    kind, _, number = device.partition(":")
+    return ("gpu", int(number or 0)) if kind == "cuda" else ("cpu", graphs.NO_DEVICE)

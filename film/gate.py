@@ -1,0 +1,137 @@
+"""What stands before DALI, which fails a whole batch for one picture that it cannot decode.
+
+A JPEG that is whole goes on as it is, after a look at its header; those are what a GPU decodes. Everything else the
+CPU decodes anyway, so it is done here: other formats and odd JPEGs become the finished square as a portable pixmap,
+which DALI passes through unchanged, and what is no picture becomes a black pixel and a reason.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from film import images, specs
+from film.jpeg import is_sound, with_plain_exif
+from film.ops import fast
+from film.preprocess import MAX_JPEG_SIDE, attempt, invert
+
+Each = Callable[[Callable[[bytes], Any], Sequence[bytes]], Iterable[Any]]
+"""How a function is applied to every picture: `map`, or that of a pool."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """``encoded`` UINT8 (n, longest), each row a picture that DALI can decode; ``valid`` BOOL (n, 1), false for a
+    stand-in; ``errors`` n reasons or ''."""
+
+    encoded: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    errors: list[str]
+
+
+@dataclass(frozen=True)
+class GatedNegatives(Gated):
+    """The same; where not valid, ``done`` has the finished positive as a JPEG, or b'' if there is an error."""
+
+    done: list[bytes]
+
+
+def gate(blobs: Sequence[bytes], size: int, each: Each = map) -> Gated:
+    """Encoded pictures for a network of input ``size``. Never raises for a bad picture."""
+    longest = specs.ENCODED_BYTES // max(1, len(blobs))
+
+    def admit(blob: bytes) -> bytes:
+        jpeg = _for_dali(blob) if len(blob) <= longest else None
+        if jpeg is not None and jpeg.pixels <= specs.DALI_MAX_PIXELS:
+            return jpeg.data
+        return pixmap(fast.decode_crop_resize(blob, size))
+
+    admitted = list(each(lambda blob: attempt(admit, blob), blobs))
+    errors = [error for _, error in admitted]
+    return Gated(pad([blob or _STAND_IN for blob, _ in admitted]), _column(not error for error in errors), errors)
+
+
+def gate_negatives(blobs: Sequence[bytes]) -> GatedNegatives:
+    """Encoded negatives, of which DALI gets as many as its memory holds. Never raises for a bad one."""
+    longest, pixels = specs.ENCODED_BYTES // max(1, len(blobs)), specs.DALI_INVERT_PIXELS
+    rows, done, errors, valid = [], [], [], []
+    for blob in blobs:
+        jpeg, _ = attempt(_for_dali, blob) if len(blob) <= longest else (None, "")
+        takes = jpeg is not None and jpeg.pixels <= pixels and max(jpeg.width, jpeg.height) <= MAX_JPEG_SIDE
+        if jpeg is not None and takes:
+            pixels -= jpeg.pixels
+        ((positive, error),) = [(b"", "")] if takes else invert([blob])
+        rows.append(jpeg.data if jpeg is not None and takes else _STAND_IN)
+        done.append(positive)
+        errors.append(error)
+        valid.append(takes)
+    return GatedNegatives(pad(rows), _column(valid), errors, done)
+
+
+def finish(
+    padded: NDArray[np.uint8], extents: NDArray[np.int64], valid: NDArray[np.bool_], done: Sequence[bytes]
+) -> list[bytes]:
+    """The positives of a batch as JPEGs, b'' for a bad one: DALI's pixels where ``valid``, else what is ``done``.
+
+    ``padded`` is (n, highest, widest, 3), ``extents`` (n, 2) each one's height and width. DALI has no JPEG encoder.
+    """
+    return [
+        encode(picture[:height, :width]) if inverted else finished
+        for picture, (height, width), inverted, finished in zip(padded, extents, valid.ravel(), done, strict=True)
+    ]
+
+
+def encode(positive: NDArray[np.uint8]) -> bytes:
+    """A positive (height, width, 3) as the JPEG that the server answers with."""
+    pixels = np.ascontiguousarray(positive)
+    return bytes(simplejpeg.encode_jpeg(pixels, quality=specs.POSITIVE_JPEG_QUALITY, colorsubsampling="420"))
+
+
+def pixmap(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels (height, width, 3) as a binary portable pixmap: no compression, nothing lost."""
+    height, width = pixels.shape[:2]
+    return b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+
+
+def pad(blobs: Sequence[bytes]) -> NDArray[np.uint8]:
+    """(n, longest): one in a row, zeros behind it. Decoders stop at a picture's end."""
+    rows = np.zeros((len(blobs), max(map(len, blobs), default=0)), np.uint8)
+    for row, blob in zip(rows, blobs, strict=True):
+        row[: len(blob)] = np.frombuffer(blob, np.uint8)
+    return rows
+
+
+_STAND_IN = pixmap(np.zeros((1, 1, 3), np.uint8))
+
+
+@dataclass(frozen=True)
+class _Jpeg:
+    data: bytes
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+def _for_dali(blob: bytes) -> _Jpeg | None:
+    """A JPEG that DALI decodes as the reference does; None if the reference must look at it.
+
+    Raises:
+        ImageError: as `film.images.open_image` does.
+    """
+    image = images.open_image(blob)
+    common = image.format in images.JPEG_FORMATS and image.mode in ("RGB", "L")
+    stored_as_rgb = image.info.get("adobe_transform") == 0 and image.mode == "RGB"  # nvJPEG takes all for YCbCr
+    if not common or stored_as_rgb or not is_sound(blob):
+        return None
+    plain = with_plain_exif(blob, images.orientation(image))
+    return None if plain is None else _Jpeg(plain, *image.size)
+
+
+def _column(flags: Iterable[bool]) -> NDArray[np.bool_]:
+    return np.array(list(flags), bool).reshape(-1, 1)

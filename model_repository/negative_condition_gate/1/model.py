@@ -1,0 +1,1 @@
+../../film_origin_gate/1/model.py

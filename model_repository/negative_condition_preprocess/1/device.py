@@ -1,0 +1,1 @@
+../../film_origin_preprocess/1/device.py
