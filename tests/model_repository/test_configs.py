@@ -139,7 +139,7 @@ def test_what_a_config_loads_is_there_or_is_made_by_export(profile: str, config:
 
 def test_the_steps_of_ensembles_batch_where_batching_helps(profile: str, config: ModelConfig) -> None:
     batches = config.HasField("dynamic_batching")
-    network = config.name in {spec.network_model for spec in specs.CLASSIFIERS}
+    network = config.name in {spec.network_model for spec in specs.NETWORKS}
     if profile == "native-cpu":
         assert not batches, "without a CUDA driver the DALI backend cannot join requests"
     elif network or config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS}:
@@ -180,7 +180,7 @@ def check_warmup(data_type: str, file: Path) -> None:
         assert data == b"\x01", "the pixels are said to be valid"
 
 
-@pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSpec, repository: Path) -> None:
     network = load_network(repository / spec.network_model / "1" / "model.onnx")
     types = {"UINT8": np.uint8, "BOOL": np.bool_, "FP32": np.float32}
