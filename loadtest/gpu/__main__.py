@@ -1,0 +1,104 @@
+"""``python -m loadtest.gpu``: everything that is to be known about a GPU machine, in one call."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+from film.specs import PICTURE_SUFFIXES
+
+MADE_HERE = ("torchscript", "pt2", "tensorrt")
+"""Formats that are made on the machine that runs them."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  python -m loadtest.gpu                                  on a machine with a GPU, under ten minutes
+  python -m loadtest.gpu --device cpu --seconds 0.2       a dry run of the same on any machine
+  python -m loadtest.gpu --pictures my/scans --no-served"""
+)
+@click.option("--device", default="cuda", show_default=True, help="cuda, cuda:1 or cpu.")
+@click.option("--profile", help="Of the server. [default: cuda, or cpu with --device cpu]")
+@click.option("--seconds", default=2.0, show_default=True, help="For each single measurement.")
+@click.option("--batches", default="1,8,64", show_default=True, help="Of the networks alone.")
+@click.option("--clients", default=4, show_default=True, help="Processes that ask the server.")
+@click.option("--export/--no-export", default=True, show_default=True, help="Make the files for this device first.")
+@click.option("--served/--no-served", default=True, show_default=True, help="Measure the server too.")
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("samples"),
+    show_default=True,
+    help="Real pictures to decode and judge.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("model_repository"),
+    show_default=True,
+)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out/gpu"), show_default=True)
+def main(
+    device: str,
+    profile: str | None,
+    seconds: float,
+    batches: str,
+    clients: int,
+    export: bool,
+    served: bool,
+    pictures: Path,
+    repository: Path,
+    out: Path,
+) -> None:
+    """Measure this machine's GPU: its limits, the networks, decoding, and Triton from JPEG to verdict.
+
+    Writes OUT.md and OUT.json. Exit code 1 where there is no such device or no picture.
+    """
+    import torch  # seconds that --help need not pay
+
+    from loadtest.gpu.run import Plan, measure
+    from loadtest.gpu.tables import markdown
+
+    console = Console(stderr=True)
+    blobs = [path.read_bytes() for path in sorted(pictures.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES]
+    if not blobs:
+        raise click.ClickException(f"{pictures} has no pictures in it; name a folder with --pictures.")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise click.ClickException("There is no CUDA device here. A dry run: python -m loadtest.gpu --device cpu")
+    if export:
+        with console.status("making the files for this device"):
+            _export(device, repository)
+    plan = Plan(
+        torch.device(device),
+        repository,
+        profile or ("cpu" if device == "cpu" else "cuda"),
+        seconds,
+        tuple(int(batch) for batch in batches.split(",")),
+        clients,
+        served,
+    )
+    with console.status("measuring") as status:
+        results = measure(plan, blobs, status.update)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.with_suffix(".json").write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
+    page = markdown(results)
+    out.with_suffix(".md").write_text(page, encoding="utf-8")
+    Console().print(Markdown(page))
+    console.print(f"Written to {out.with_suffix('.md')} and {out.with_suffix('.json')}")
+
+
+def _export(device: str, repository: Path) -> None:
+    """What cannot be made is missing later, and is said there; so a failure here ends nothing."""
+    formats = [part for name in MADE_HERE for part in ("--to", name)]
+    command = [sys.executable, "-m", "export", *formats, "--device", device, "--repository", str(repository)]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m loadtest.gpu")

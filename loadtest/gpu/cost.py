@@ -1,0 +1,71 @@
+"""What one picture costs a network, whatever runs it: arithmetic and memory traffic, read off its ONNX file."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import onnx
+from onnx import shape_inference
+
+HEAVY = ("Conv", "Gemm", "MatMul", "AveragePool", "MaxPool")
+"""Operators that read their inputs from memory and write their outputs to it even where all others are fused into
+them."""
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one picture: floating-point operations (two a multiply-add), values read and written, and weights read once
+    a batch."""
+
+    operations: float
+    values: float
+    weights: float
+
+    def seconds(self, batch: int, matrix_rate: float, bandwidth: float, bytes_each: int) -> float:
+        """The roofline (Williams et al., 2009): no sooner than arithmetic or memory traffic of ``batch`` pictures."""
+        traffic = (self.values * batch + self.weights) * bytes_each
+        return max(self.operations * batch / matrix_rate, traffic / bandwidth)
+
+
+def read_cost(path: Path) -> Cost:
+    """The cost of the network in the ONNX file at ``path``, at batch one.
+
+    Only ``HEAVY`` operators are counted, as if everything else was free: a bound that no implementation reaches.
+    """
+    model = onnx.load(path)
+    for tensor in model.graph.input:
+        tensor.type.tensor_type.shape.dim[0].Clear()
+        tensor.type.tensor_type.shape.dim[0].dim_value = 1
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes: Shapes = {
+        value.name: tuple(max(1, dim.dim_value) for dim in value.type.tensor_type.shape.dim)
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+    kept = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    stored = {
+        node.output[0]: kept[node.input[0]] for node in graph.node if node.op_type == "Cast" and node.input[0] in kept
+    }
+    fixed = kept | stored
+    operations = values = weights = 0.0
+    for node in graph.node:
+        if node.op_type not in HEAVY:
+            continue
+        out = shapes[node.output[0]]
+        moving = [name for name in node.input if name in shapes and name not in fixed]
+        values += prod(out) + sum(prod(shapes[name]) for name in moving)
+        weights += sum(prod(fixed[name]) for name in node.input if name in fixed)
+        operations += _operations(node, out, fixed | shapes)
+    return Cost(operations, values, weights)
+
+
+def _operations(node: onnx.NodeProto, out: tuple[int, ...], shapes: Shapes) -> float:
+    """Two for each multiply-add; a pooling's additions count for nothing."""
+    if node.op_type == "Conv":
+        return 2.0 * prod(out) * prod(shapes[node.input[1]][1:])
+    if node.op_type == "Gemm":
+        transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+        return 2.0 * prod(out) * shapes[node.input[0]][0 if transposed else -1]
+    if node.op_type == "MatMul":
+        return 2.0 * prod(out) * shapes[node.input[0]][-1]
+    return 0.0

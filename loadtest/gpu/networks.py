@@ -1,0 +1,162 @@
+"""The published networks alone, in every way in which this machine can run them, against the roofline.
+
+Nothing is exported here: ``python -m export --device cuda`` makes the files first, and what is missing is said.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from film.specs import VALID, ModelSpec
+
+Tensors = tuple[torch.Tensor, ...]
+Run = Callable[[torch.Tensor, torch.Tensor], Tensors]
+"""PIXELS uint8 [n, size, size, 3] and VALID bool [n, 1] on the device -> the outputs of the spec, in order."""
+
+
+class Unavailable(Exception):
+    """This way of running a network does not exist here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run a network: the arithmetic that counts for its roofline, and how to load it from a version folder.
+
+    ``load`` gets the folder, the device and the batch.
+    """
+
+    name: str
+    precision: str
+    load: Callable[[Path, torch.device, int], Run]
+
+
+def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
+    """All ways for ``spec`` on ``device``; reduced precision only for a network that may be served in it."""
+    cuda = device.type == "cuda"
+    known = [Way("TorchScript f32", "f32", _torchscript(None, False)), Way("PT2", "f32", _pt2)]
+    if spec.precision != "f32":
+        for kind, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
+            if cuda or kind == torch.bfloat16:
+                known.append(Way(f"TorchScript {name}", name, _torchscript(kind, False)))
+                known.append(Way(f"TorchScript {name}, channels last", name, _torchscript(kind, True)))
+    if cuda:
+        best = torch.float16 if spec.precision != "f32" else None
+        known.append(Way("TorchScript in a CUDA graph", "fp16" if best else "f32", _cuda_graph(best)))
+        known.append(Way("TensorRT", "fp16" if best else "f32", _tensorrt))
+    return tuple(known)
+
+
+def example(spec: ModelSpec, pictures: NDArray[np.uint8], batch: int, device: torch.device) -> Tensors:
+    """PIXELS and VALID of ``batch`` pictures on ``device``, taken from ``pictures`` in turn."""
+    index = np.arange(batch) % len(pictures)
+    return torch.from_numpy(pictures[index]).to(device), torch.ones(
+        batch, *VALID.shape, dtype=torch.bool, device=device
+    )
+
+
+def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Path, torch.device, int], Run]:
+    def load(folder: Path, device: torch.device, _batch: int) -> Run:
+        with _hushed():
+            network = torch.jit.load(str(_file(folder, "model.pt")), map_location=device)  # type: ignore[no-untyped-call]
+        if channels_last:
+            network = network.to(memory_format=torch.channels_last)
+
+        def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
+            with torch.inference_mode(), torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None):
+                outputs = network(pixels, valid)
+            return outputs if isinstance(outputs, tuple) else (outputs,)
+
+        return run
+
+    return load
+
+
+def _pt2(folder: Path, device: torch.device, _batch: int) -> Run:
+    package = torch._inductor.aoti_load_package(str(_file(folder, "model.pt2")))
+
+    def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
+        with torch.inference_mode():
+            outputs = package(pixels, valid)
+        return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+
+    return run
+
+
+def _cuda_graph(kind: torch.dtype | None) -> Callable[[Path, torch.device, int], Run]:
+    """The launches of one batch recorded once and replayed: small batches spend more time launching than computing."""
+
+    def load(folder: Path, device: torch.device, batch: int) -> Run:
+        eager = _torchscript(kind, True)(folder, device, batch)
+        recorded: dict[int, tuple[torch.cuda.CUDAGraph, Tensors, Tensors]] = {}
+
+        def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
+            if len(pixels) not in recorded:
+                recorded[len(pixels)] = _record(eager, pixels, valid)
+            graph, inputs, outputs = recorded[len(pixels)]
+            inputs[0].copy_(pixels)
+            inputs[1].copy_(valid)
+            graph.replay()
+            return outputs
+
+        return run
+
+    return load
+
+
+def _record(run: Run, pixels: torch.Tensor, valid: torch.Tensor) -> tuple[torch.cuda.CUDAGraph, Tensors, Tensors]:
+    inputs = pixels.clone(), valid.clone()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run(*inputs)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        outputs = run(*inputs)
+    return graph, inputs, outputs
+
+
+def _tensorrt(folder: Path, device: torch.device, _batch: int) -> Run:
+    try:
+        import tensorrt as trt
+    except ImportError as error:
+        raise Unavailable("tensorrt is not installed") from error
+    logger = trt.Logger(trt.Logger.ERROR)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(_file(folder, "model.plan").read_bytes())
+    if engine is None:
+        raise Unavailable("model.plan does not fit this machine; export it here again")
+    context = engine.create_execution_context()
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    given = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
+
+    def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
+        for name, tensor in (("PIXELS", pixels), (VALID.name, valid)):
+            context.set_input_shape(name, tuple(tensor.shape))
+            context.set_tensor_address(name, tensor.data_ptr())
+        outputs = tuple(torch.empty(tuple(context.get_tensor_shape(name)), device=device) for name in given)
+        for name, output in zip(given, outputs, strict=True):
+            context.set_tensor_address(name, output.data_ptr())
+        context.execute_async_v3(torch.cuda.current_stream().cuda_stream)
+        return outputs
+
+    return run
+
+
+def _file(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise Unavailable(f"{name} is missing: python -m export")
+    return folder / name
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, and what Triton's backend takes
+        yield

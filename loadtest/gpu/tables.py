@@ -1,0 +1,68 @@
+"""The results as tables in Markdown, which a terminal and a page both show."""
+
+from collections.abc import Sequence
+
+from loadtest.gpu.run import Results
+
+
+def markdown(results: Results) -> str:
+    """One page: the machine, its limits, the networks, the decoders, the server, and what is missing."""
+    machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
+    limits = results.ceilings
+    rates = [[f"{name} matrix product", f"{rate / 1e12:.2f} TFLOP/s"] for name, rate in limits["matrix"].items()]
+    parts = [
+        f"# Measured on: {machine}",
+        "## The device's own limits",
+        _table(
+            ["what", "measured"],
+            [
+                ["copy on the device (read and written)", f"{limits['copy'] / 1e9:.1f} GB/s"],
+                ["upload", f"{limits['upload'] / 1e9:.1f} GB/s"],
+                *rates,
+            ],
+        ),
+        "## Networks alone",
+        _table(
+            ["model", "way", "batch", "pictures/s", "roofline", "of it", "largest difference"],
+            [
+                [
+                    row["model"],
+                    row["way"],
+                    str(row["batch"]),
+                    f"{row['pictures_per_second']:,.0f}",
+                    f"{row['roofline']:,.0f}",
+                    f"{row['of_roofline']:.1%}",
+                    f"{row['largest_difference']:.1e}{'' if row['within_tolerance'] else ', too far'}",
+                ]
+                for row in results.networks
+            ],
+        ),
+        "## JPEG to pixels",
+        _table(
+            ["for", "decoder", "pictures/s"],
+            [[row["model"], row["decoder"], f"{row['pictures_per_second']:,.0f}"] for row in results.decoders],
+        ),
+        "## JPEG to verdict through Triton",
+        _table(
+            ["model", "profile", "pictures/s", "of the fastest decoder"],
+            [
+                [
+                    row["model"],
+                    row["profile"],
+                    f"{row['pictures_per_second']:,.0f}",
+                    "-" if row["of_decoding"] is None else f"{row['of_decoding']:.0%}",
+                ]
+                for row in results.served
+            ],
+        ),
+    ]
+    if results.missing:
+        parts += ["## Not measured", "\n".join(f"- {line}" for line in results.missing)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = (
+        [head, ["---"] * len(head), *rows] if rows else [head, ["---"] * len(head), ["none"] + [""] * (len(head) - 1)]
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
