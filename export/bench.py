@@ -136,7 +136,7 @@ def _in_torch(graph: "nn.Module", batch: int, pixels: Pixels) -> None:
     import torch
 
     with torch.no_grad():
-        for part in torch.from_numpy(pixels).split(batch):
+        for part in torch.split(torch.from_numpy(pixels), batch):
             graph(part, torch.ones(len(part), *VALID.shape, dtype=torch.bool))
 
 

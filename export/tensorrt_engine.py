@@ -116,7 +116,7 @@ def misfit(facts: Mapping[str, Any], installed: str, gpu: Gpu | None) -> str:
     if installed != facts["version"]:
         return (
             f"The engine was built by {library} {facts['version']}, and {installed} is installed: an engine runs in "
-            "the version that built it. Build it again here: python -m export --to " + library
+            f"the version that built it. Build it again here: python -m export --to {library}"
         )
     if gpu is None:
         return "The engine needs an NVIDIA GPU and its driver, and this machine has none."

@@ -15,7 +15,7 @@ class TritonPythonModel:
         settings: dict[str, Any] = {
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
-        model_file = Path(args["model_repository"], args["model_version"], settings.pop("file"))
+        model_file = Path(args["model_repository"], args["model_version"], settings.pop("file", "model.onnx"))
         settings["streams"] = int(settings["streams"])
         self.network = load_network(model_file, **settings)
 
