@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from film.errors import SafelightError
+
 COMMANDS = {
     "models": ("export.export_command", "Export models to formats (what is done where no command is named)."),
     "import": ("export.import_command", "Take a Keras checkpoint of the founding network in."),
@@ -49,8 +51,6 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong with what the user gave is a sentence and exit code 1, in every command."""
-        from film.errors import SafelightError
-
         try:
             return super().invoke(ctx)
         except SafelightError as error:

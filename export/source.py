@@ -1,5 +1,6 @@
 """What is exported: trained weights, the graph made of them, and the pictures that files are judged on."""
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,9 +78,16 @@ class Source:
 
     def write_onnx(self, path: Path) -> None:
         """Write the graph to ``path`` as ONNX, by the route that was asked for."""
-        if self.route == "torch" or not isinstance(self.graph, FilmOriginGraph):
-            write_onnx(self.graph, self.spec, path)
-        else:
-            from export.keras_onnx import write_by_route
+        path.write_bytes(self._onnx)
 
-            write_by_route(self.route, self.weights, self.spec, path)
+    @cached_property
+    def _onnx(self) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.onnx")
+            if self.route == "torch" or not isinstance(self.graph, FilmOriginGraph):
+                write_onnx(self.graph, self.spec, path)
+            else:
+                from export.keras_onnx import write_by_route
+
+                write_by_route(self.route, self.weights, self.spec, path)
+            return path.read_bytes()

@@ -7,7 +7,8 @@ Networks are strongly typed: every operation has the type that the ONNX file giv
 
 import ctypes
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -56,8 +57,9 @@ def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict
     builder = trt.Builder(_logger(trt))
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, _logger(trt))
-    if not parser.parse(onnx):
-        raise EngineError(f"{library} cannot read the ONNX file of {spec.name}: {parser.get_error(0).desc()}")
+    if not parser.parse(onnx) or not network.num_outputs:
+        said = [parser.get_error(number).desc() for number in range(parser.num_errors)]
+        raise EngineError(f"{library} cannot read the ONNX file of {spec.name}: {'; '.join(said) or 'it is none'}.")
     config = builder.create_builder_config()
     if spec.precision == "f32":
         config.clear_flag(trt.BuilderFlag.TF32)  # ten bits of mantissa are no single precision
@@ -66,14 +68,11 @@ def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict
         profile.set_shape(tensor.name, *((batch, *tuple(tensor.shape)[1:]) for batch in ENGINE_BATCHES))
     config.add_optimization_profile(profile)
     capabilities = _target(trt, library, config)
-    cache = CACHE / f"{library}-{trt.__version__}-{'-'.join(capabilities)}.cache"
-    config.set_timing_cache(config.create_timing_cache(cache.read_bytes() if cache.is_file() else b""), False)
-    engine = builder.build_serialized_network(network, config)
+    with _timings(trt, library, config):
+        engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise EngineError(f"{library} cannot build {spec.name}: {'; '.join(_SAID)}")
     path.write_bytes(memoryview(engine))
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.write_bytes(memoryview(config.get_timing_cache().serialize()))
     return {
         "library": library,
         "version": trt.__version__,
@@ -81,6 +80,19 @@ def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict
         "batches": list(ENGINE_BATCHES),
         "strongly_typed": True,
     }
+
+
+@contextmanager
+def _timings(trt: Any, library: str, config: Any) -> Iterator[None]:
+    """Let the builder use and keep its timings of this GPU; ``tensorrt_rtx`` times nothing."""
+    if library == "tensorrt_rtx":
+        yield
+        return
+    cache = CACHE / f"{library}-{trt.__version__}.cache"
+    config.set_timing_cache(config.create_timing_cache(cache.read_bytes() if cache.is_file() else b""), False)
+    yield
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_bytes(memoryview(config.get_timing_cache().serialize()))
 
 
 def _target(trt: Any, library: str, config: Any) -> Sequence[str]:
@@ -104,7 +116,7 @@ def misfit(facts: Mapping[str, Any], installed: str, gpu: Gpu | None) -> str:
     if installed != facts["version"]:
         return (
             f"The engine was built by {library} {facts['version']}, and {installed} is installed: an engine runs in "
-            "the version that built it. Build it again here: python -m export --to " + library
+            f"the version that built it. Build it again here: python -m export --to {library}"
         )
     if gpu is None:
         return "The engine needs an NVIDIA GPU and its driver, and this machine has none."

@@ -1,38 +1,95 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from export.__main__ import main
+from export.format import FORMATS, load_format
+from export.tensorrt_engine import find_gpu
+from film.specs import NEGATIVE_CONDITION
 from training.negative_condition import build, save
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 
-def test_a_model_is_exported_from_the_command_line(tmp_path: Path) -> None:
+
+@pytest.fixture
+def export(tmp_path: Path) -> object:
+    """Export random weights of negative_condition to formats, with few pictures, into ``tmp_path``."""
     save(build(3), tmp_path / "weights" / "negative_condition.safetensors")
-    arguments = ["--weights", tmp_path / "weights", "--repository", tmp_path / "repository", "--samples", tmp_path]
-    result = CliRunner().invoke(main, ["negative_condition", *map(str, arguments)])
+
+    def run(*formats: str) -> Result:
+        folders = {"--weights": "weights", "--repository": "repository", "--aside": "aside", "--samples": "none"}
+        paths = [text for option, name in folders.items() for text in (option, str(tmp_path / name))]
+        few = ["--judging", "4", "--calibration", "4", "--data", str(SAMPLES)]
+        return CliRunner().invoke(main, [NEGATIVE_CONDITION.name, *(f"--to={name}" for name in formats), *paths, *few])
+
+    return run
+
+
+def test_models_are_exported_side_by_side_and_the_table_says_where(export: object, tmp_path: Path) -> None:
+    result = export("onnx", "torchscript")  # type: ignore[operator]
     assert result.exit_code == 0, result.output
-    assert "Published" in result.output
-    assert (tmp_path / "repository" / "negative_condition_net" / "1" / "model.onnx").is_file()
+    assert result.output.count("published") == 2
+    names = {path.name for path in (tmp_path / "repository" / "negative_condition_net" / "1").iterdir()}
+    assert names == {"model.onnx", "model.onnx.json", "model.pt", "model.pt.json"}
+    assert re.search(r"torch\.jit on cpu \d\.\de-\d\d", result.output)
+
+
+def test_a_format_that_was_asked_for_and_cannot_be_made_is_said_and_fails(export: object, tmp_path: Path) -> None:
+    if find_gpu() is not None:
+        pytest.skip("this machine has a GPU, so TensorRT engines can be made")
+    result = export("tensorrt")  # type: ignore[operator]
+    assert result.exit_code == 1
+    assert "not made: " in result.output
+    assert not (tmp_path / "repository").exists()
 
 
 @pytest.mark.parametrize("model", ["film_origin", "negative_condition"])
 def test_missing_weights_are_a_sentence_and_an_exit_code(tmp_path: Path, model: str) -> None:
-    result = CliRunner().invoke(main, [model, "--weights", str(tmp_path), "--repository", str(tmp_path / "r")])
+    arguments = [model, "--to", "onnx", "--weights", str(tmp_path), "--repository", str(tmp_path / "r")]
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
-    assert f"{model} was not exported" in result.output
+    assert f"{model} was not exported to onnx" in result.output
     assert "make train" in result.output
     assert not (tmp_path / "r").exists()
 
 
-def test_help_shows_examples_and_loads_no_framework() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["--help"], ["python -m export negative_condition", "import", "bench"]),
+        (["models", "--help"], [*FORMATS, "--route", "Exit code 1"]),
+        (["import", "--help"], ["python -m export import model.h5", "--out"]),
+        (["bench", "--help"], ["--rounds", "python -m export bench"]),
+    ],
+    ids=" ".join,
+)
+def test_help_shows_examples_and_loads_no_framework(arguments: list[str], shown: list[str]) -> None:
     program = (
         "import sys\nfrom click.testing import CliRunner\nfrom export.__main__ import main\n"
-        "print(CliRunner().invoke(main, ['--help']).output)\n"
-        "assert not {'torch', 'keras', 'onnx', 'openvino'} & set(sys.modules)"
+        f"print(CliRunner().invoke(main, {arguments!r}).output)\n"
+        "assert not {'torch', 'keras', 'onnx', 'openvino', 'nncf'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "python -m export negative_condition" in done.stdout
+    assert [words for words in shown if words not in done.stdout] == []
+
+
+def test_an_unknown_model_or_format_is_told() -> None:
+    assert "negative_condition" in CliRunner().invoke(main, ["nonsense"]).output
+    refused = CliRunner().invoke(main, ["--to", "nonsense"])
+    assert refused.exit_code == 2
+    assert all(name in refused.output for name in FORMATS)
+
+
+def test_files_that_can_be_made_again_are_not_committed() -> None:
+    root = Path(__file__).parents[2]
+    made = [file for name in FORMATS if name not in ("onnx", "torchscript") for file in load_format(name).files]
+    paths = [f"model_repository/negative_condition_net/1/{file}" for file in (*made, "model.pt")]
+    done = subprocess.run(["git", "check-ignore", *paths], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode == 128:
+        pytest.skip("this is no git repository")
+    assert sorted(done.stdout.split()) == sorted(paths)

@@ -138,6 +138,17 @@ def test_a_missing_and_a_broken_file_are_named(tmp_path: Path, runtime: str) -> 
         load_network(file, runtime=runtime)
 
 
+def test_openvino_s_own_file_is_read_by_openvino_alone(model_file: Path, tmp_path: Path) -> None:
+    import openvino
+
+    file = tmp_path / "model.xml"
+    openvino.save_model(openvino.Core().read_model(model_file), file)
+    inputs = pictures(4)
+    np.testing.assert_allclose(load_network(file, precision="f32")(inputs)["MEAN"], means(inputs), atol=1e-3)
+    with pytest.raises(NetworkError, match=r"model\.xml is a file for OpenVINO, and runtime is onnxruntime"):
+        load_network(file, runtime="onnxruntime")
+
+
 def test_an_unknown_runtime_is_refused(model_file: Path) -> None:
     with pytest.raises(NetworkError, match="No runtime abacus"):
         load_network(model_file, runtime="abacus")

@@ -182,7 +182,9 @@ def check_warmup(data_type: str, file: Path) -> None:
 
 @pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSpec, repository: Path) -> None:
-    network = load_network(repository / spec.network_model / "1" / "model.onnx")
+    config = text_format.Parse((repository / spec.network_model / "config.pbtxt").read_text(), ModelConfig())
+    network = load_network(repository / spec.network_model / "1" / config.parameters["file"].string_value)
+    assert config.parameters["precision"].string_value == spec.precision
     types = {"UINT8": np.uint8, "BOOL": np.bool_, "FP32": np.float32}
     for layout, tensors in ((network.inputs, [spec.pixels, specs.VALID]), (network.outputs, spec.outputs)):
         assert layout == {t.name: np.dtype((types[t.dtype], t.shape)) for t in tensors}

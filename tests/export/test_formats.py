@@ -1,0 +1,105 @@
+"""Every format that can be made without a GPU, of every network: written, run, and judged by the gate."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.format import FORMATS, load_format
+from export.formats.openvino_int8 import in_int8, kept_in_float, quantise, read_plain
+from export.graphs import EXPORTABLES
+from export.labelled import Pictures
+from export.parity import answers, largest_difference
+from export.pictures import drawn_pictures
+from export.source import Source
+from film.network import load_network
+from film.specs import FILM_ORIGIN, VALID
+from tests.export.conftest import SMALL, MakeSource
+
+WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
+PORTABLE = ("torchscript", "openvino")
+
+
+def check(source: Source, name: str, folder: Path) -> Path:
+    """Write ``source`` as format ``name`` into ``folder`` and judge it in every way that this machine can run it."""
+    form = load_format(name)
+    assert form.lacks(source.spec) == ""
+    path = folder / form.files[0]
+    form.write(source, path)
+    assert sorted(file.name for file in folder.iterdir()) == sorted(form.files)
+    trials = [trial for trial in form.trials(source) if not trial.lacks]
+    assert trials
+    for trial in trials:
+        largest_difference(source.truth, source.spec, trial, trial.start(path), source.judged_on)
+    return path
+
+
+def test_every_format_is_called_as_it_is_listed() -> None:
+    files = [file for name in FORMATS for file in load_format(name).files]
+    assert [load_format(name).name for name in FORMATS] == list(FORMATS)
+    assert len(set(files)) == len(files), "formats lie side by side in one folder"
+
+
+@pytest.mark.parametrize("name", PORTABLE)
+@pytest.mark.parametrize("network", ["grain", "founding", "condition"])
+def test_it_answers_as_the_trained_network_does(
+    make_source: MakeSource, name: str, network: str, tmp_path: Path
+) -> None:
+    check(make_source(network), name, tmp_path)
+
+
+def test_aoti_compiles_it_for_this_processor(make_source: MakeSource, tmp_path: Path) -> None:
+    check(make_source("founding"), "pt2", tmp_path)
+
+
+def test_torchscript_s_arguments_are_called_as_triton_looks_for_them(make_source: MakeSource, tmp_path: Path) -> None:
+    path = check(make_source("grain"), "torchscript", tmp_path)
+    loaded = torch.jit.load(str(path))
+    assert [argument.name for argument in loaded.forward.schema.arguments] == ["self", "PIXELS", "VALID"]
+
+
+def test_torchscript_of_the_served_film_origin_is_small_enough_to_be_committed(tmp_path: Path) -> None:
+    weights = WEIGHTS / f"{FILM_ORIGIN.name}.safetensors"
+    source = Source(EXPORTABLES[FILM_ORIGIN.name], weights, tmp_path, Pictures())
+    path = tmp_path / "model.pt"
+    load_format("torchscript").write(source, path)
+    assert path.stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("network", ["grain", "founding"])
+def test_a_keras_network_becomes_one_of_pytorch_alone(make_source: MakeSource, network: str) -> None:
+    source = make_source(network)
+    kinds = {type(module).__module__.split(".")[0] for module in source.torch_graph.modules()}
+    assert kinds == {"torch", "export"}
+    pixels = drawn_pictures(SMALL.size)
+    found = answers(source.torch_graph, SMALL, pixels)["SCORES"]
+    np.testing.assert_allclose(found, answers(source.graph, SMALL, pixels)["SCORES"], atol=1e-5)
+
+
+def test_the_server_s_loader_reads_openvino_s_own_file(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source("condition")
+    path = check(source, "openvino", tmp_path)
+    network = load_network(path, precision="f32")
+    valid = np.ones((2, *VALID.shape), np.bool_)
+    got = network({source.spec.pixels.name: source.judged_on[:2], VALID.name: valid})
+    np.testing.assert_allclose(got["SCORES"], source.truth["SCORES"][:2], atol=1e-3)
+
+
+def test_int8_takes_the_trunk_and_leaves_the_ends_in_float(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source("condition")
+    source.write_onnx(tmp_path / "model.onnx")
+    plain = read_plain(tmp_path / "model.onnx")
+    assert in_int8(plain) == (0, 21)
+    float_weights = {
+        op.input_value(1).get_node().get_friendly_name()
+        for op in plain.get_ordered_ops()
+        if op.get_friendly_name() in kept_in_float(plain) and op.get_type_name() in ("Convolution", "MatMul")
+    }
+    assert float_weights == {"network.conv1.weight", "network.defects.weight", "network.fc.weight"}
+    model = quantise(source, plain, source.pictures.to_calibrate(source.spec), "plain")
+    assert in_int8(model) == (19, 21)
+
+
+def test_int8_is_not_made_of_a_network_that_needs_single_precision() -> None:
+    assert "only single precision" in load_format("openvino_int8").lacks(FILM_ORIGIN)

@@ -1,0 +1,42 @@
+"""Keras's own ways to ONNX: each in a process of its own, judged by the same gate."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+from export.errors import ExportError
+from export.keras_onnx import ROUTES, lacks_for, write_by_route
+from export.parity import check_parity
+from film.specs import VALID
+from tests.export.conftest import SMALL, MakeSource
+
+
+@pytest.mark.parametrize("network", ["grain", "founding"])
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_way_of_keras_s_own_answers_as_the_network_does(
+    make_source: MakeSource, route: str, network: str, tmp_path: Path
+) -> None:
+    if lacks := lacks_for(route):
+        pytest.skip(lacks)
+    path = tmp_path / "model.onnx"
+    source = replace(make_source(network), route=route)
+    write_by_route(route, source.weights, SMALL, path)
+    check_parity(source.graph, SMALL, path, source.judged_on)
+    graph = onnx.load(path).graph
+    assert [value.name for value in graph.input] == [SMALL.pixels.name, VALID.name]
+    assert [value.name for value in graph.output] == ["SCORES"]
+
+
+def test_what_goes_wrong_in_the_other_process_is_told(tmp_path: Path) -> None:
+    weights = tmp_path / "film_origin.safetensors"
+    weights.write_bytes(b"no weights")
+    with pytest.raises(ExportError, match=r"film_origin\.safetensors could not be written as ONNX by keras-torch"):
+        write_by_route("keras-torch", weights, SMALL, tmp_path / "model.onnx")
+
+
+def test_tensorflow_is_asked_for_in_words_where_it_is_absent() -> None:
+    for route, backend in ROUTES.items():
+        lacks = lacks_for(route)
+        assert lacks == "" or (backend == "tensorflow" and "pip install 'safelight[tensorflow]'" in lacks)

@@ -1,0 +1,77 @@
+"""Engines: built for real where a TensorRT library is installed, and refused in words where they do not fit."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from export import tensorrt_engine
+from export.errors import EngineError
+from export.export_model import export_model
+from export.format import load_format
+from export.publish import manifest_file
+from export.tensorrt_engine import CAPABILITIES, Gpu, build_engine, check_fits, find_gpu, misfit
+from film.specs import ENGINE_BATCHES, FILM_ORIGIN, NEGATIVE_CONDITION
+from tests.export.conftest import MakeSource
+
+RTX = "tensorrt_rtx"
+FACTS = {"library": RTX, "version": "1.7", "compute_capabilities": ["8.6", "8.9"]}
+
+
+@pytest.fixture
+def rtx(tmp_path: Path) -> Path:
+    """A folder to build in."""
+    pytest.importorskip(RTX, reason="tensorrt_rtx is not installed: pip install 'safelight[tensorrt]'")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("network", "arithmetic", "smallest"),
+    [("grain", "fp32", 90_000), ("founding", "fp32", 1_500_000), ("condition", "fp16", 22_000_000)],
+)
+def test_an_engine_is_built_without_a_gpu_and_kept_aside_until_one_has_tried_it(
+    make_source: MakeSource, rtx: Path, network: str, arithmetic: str, smallest: int
+) -> None:
+    outcome = export_model(make_source(network), load_format(RTX), rtx / "repository", rtx / "aside")
+    assert outcome.path is not None
+    assert outcome.path.name == "model_rtx.plan"
+    assert outcome.size > smallest
+    facts = json.loads(manifest_file(outcome.path).read_text())
+    assert facts["arithmetic"] == arithmetic
+    assert facts["compute_capabilities"] == list(CAPABILITIES)
+    assert facts["batches"] == list(ENGINE_BATCHES)
+    assert facts["tools"][RTX] in facts["version"] or facts["version"] in facts["tools"][RTX]
+    if find_gpu() is None:
+        assert outcome.verdict == "untried"
+        assert not (rtx / "repository").exists()
+        with pytest.raises(EngineError, match="needs an NVIDIA GPU and its driver"):
+            check_fits(outcome.path, RTX)
+
+
+def test_a_network_that_the_library_cannot_read_is_refused_in_its_words(rtx: Path) -> None:
+    with pytest.raises(EngineError, match="cannot read the ONNX file of film_origin"):
+        build_engine(RTX, b"this is no network", FILM_ORIGIN, rtx / "model.plan")
+    assert not (rtx / "model.plan").exists()
+
+
+@pytest.mark.parametrize(
+    ("installed", "gpu", "words"),
+    [
+        ("", Gpu("8.9"), "needs tensorrt_rtx 1.7, which is not installed"),
+        ("1.8", Gpu("8.9"), "built by tensorrt_rtx 1.7, and 1.8 is installed"),
+        ("1.7", None, "needs an NVIDIA GPU and its driver, and this machine has none"),
+        ("1.7", Gpu("9.0"), "built for compute capability 8.6, 8.9, and this GPU has 9.0. Build it again"),
+    ],
+)
+def test_an_engine_that_does_not_fit_is_told_apart(installed: str, gpu: Gpu | None, words: str) -> None:
+    assert words in misfit(FACTS, installed, gpu)
+
+
+def test_an_engine_that_fits_is_let_through() -> None:
+    assert misfit(FACTS, "1.7", Gpu("8.6")) == ""
+
+
+def test_full_tensorrt_says_what_it_wants() -> None:
+    lacks = load_format("tensorrt").lacks(NEGATIVE_CONDITION)
+    assert (lacks == "") == (find_gpu() is not None and tensorrt_engine.installed_version("tensorrt") != "")
+    assert lacks == "" or "tensorrt not installed" in lacks or "no NVIDIA GPU" in lacks
