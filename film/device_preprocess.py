@@ -3,6 +3,7 @@
 ``device`` is torch's name of it: ``cpu``, or ``cuda:0`` and so on. Pixels stay where they were made.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from film import gate
 from film.ops.dali import graphs
 from film.ops.dali.runner import Runner
 from film.preprocess import invert, preprocess
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class _Restarting:
         """The outputs; None where DALI could not decode what the gate took for sound, and the CPU must."""
         try:
             return self._runner(rows)
-        except RuntimeError:
+        except RuntimeError as error:
+            _LOG.warning("DALI could not do a batch, so the CPU does it: %s", error)
             self._runner = Runner(self._define)
             return None
 

@@ -1,6 +1,6 @@
 """What stands before DALI, which fails a whole batch for one picture that it cannot decode.
 
-A JPEG that is whole goes on as it is, after a look at its header; those are what a GPU decodes. Everything else the
+A JPEG that is sound goes on as it is, after a look at its markers; those are what a GPU decodes. Everything else the
 CPU decodes anyway, so it is done here: other formats and odd JPEGs become the finished square as a portable pixmap,
 which DALI passes through unchanged, and what is no picture becomes a black pixel and a reason.
 """
@@ -24,8 +24,10 @@ Each = Callable[[Callable[[bytes], Any], Sequence[bytes]], Iterable[Any]]
 
 @dataclass(frozen=True)
 class Gated:
-    """``encoded`` UINT8 (n, longest), each row a picture that DALI can decode; ``valid`` BOOL (n, 1), false for a
-    stand-in; ``errors`` n reasons or ''."""
+    """``encoded`` UINT8 (n, longest), each row a picture that DALI decodes; ``errors`` n reasons or ''.
+
+    ``valid`` BOOL (n, 1) is false where the row is a stand-in.
+    """
 
     encoded: NDArray[np.uint8]
     valid: NDArray[np.bool_]

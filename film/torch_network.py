@@ -1,5 +1,6 @@
 """Runs a published TorchScript network on a device; tensors come and go where they are (DLPack)."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,9 @@ def load_torch_network(model_file: Path, spec: specs.ModelSpec, device: str) -> 
     try:
         import torch
 
-        module = torch.jit.load(str(model_file), map_location=device).eval()  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's own backend takes nothing else either
+            module = torch.jit.load(str(model_file), map_location=device).eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ImportError) as error:
         raise NetworkError(f"{model_file} cannot be loaded on {device}: {error}") from error
     return TorchNetwork(spec, module, device)

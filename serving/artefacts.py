@@ -8,15 +8,16 @@ from pathlib import Path
 from serving.errors import ServingError
 from serving.settings import MODEL_FILE, Settings, profile
 
-_NAMED_FILE = re.compile(r'"(model\.(?:onnx|pt2?|plan))"')
+_NAMED_FILE = re.compile(r'"(model\.(?:onnx|xml|pt2?|plan))"')
 _PLAIN = re.compile(r"[A-Za-z0-9/._]*")
 
 
 def network_file(repository: Path, model: str, config_name: str) -> Path:
-    """The file of weights that the configuration of a network names; the cpu profile's where it names none."""
+    """The file of weights that the configuration of a network names, or ``MODEL_FILE`` where it names none."""
     folder = repository / model
-    config = folder / "configs" / f"{config_name}.pbtxt"
-    named = _NAMED_FILE.search(config.read_text(encoding="utf-8")) if config_name and config.is_file() else None
+    configs = (folder / "configs" / f"{config_name}.pbtxt", folder / "config.pbtxt")
+    text = next((config.read_text(encoding="utf-8") for config in configs if config.is_file()), "")
+    named = _NAMED_FILE.search(text)
     return folder / MODEL_FILE.parent / (named[1] if named else MODEL_FILE.name)
 
 

@@ -1,0 +1,38 @@
+"""What can be said of the pipelines for a GPU without one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nvidia.dali import Pipeline
+
+from film import gate, specs
+from film.ops.dali import graphs
+from film.ops.dali.runner import Runner
+
+DEFINED = {
+    "classifier": lambda device, number: graphs.classifier_pipeline(specs.FILM_ORIGIN.size, device, number),
+    "inversion": lambda device, number: graphs.inversion_pipeline(device, number),
+}
+NEGATIVE = (Path(__file__).parents[2] / "samples" / "negatives" / "sign.jpg").read_bytes()
+OLD_EXECUTOR = {"exec_dynamic": False, "exec_pipelined": False, "exec_async": False}
+"""Servers may run a pipeline with it; it brings nothing back from a GPU."""
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_on_a_gpu_nothing_comes_back_to_the_cpu(name: str) -> None:
+    definition = DEFINED[name]("gpu", 0)(**OLD_EXECUTOR)
+    with pytest.raises(RuntimeError, match="CUDA is not available"):
+        definition.serialize()  # the graph itself was accepted; had it not been, this test would not get here
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_a_serialised_pipeline_gives_the_same_with_either_executor(name: str) -> None:
+    define = DEFINED[name]("cpu", graphs.NO_DEVICE)
+    rows = list(gate.pad([NEGATIVE, gate.pixmap(np.full((3, 5, 3), 9, np.uint8))]))
+    wanted = Runner(define)(rows)
+    old = Pipeline.deserialize(serialized_pipeline=define().serialize(), prefetch_queue_depth=1, **OLD_EXECUTOR)
+    old.build()
+    old.feed_input(specs.ENCODED.name, rows)
+    for output, expected in zip(old.run(), wanted, strict=True):
+        np.testing.assert_array_equal(output.as_array(), expected.as_array())
