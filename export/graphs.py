@@ -49,7 +49,7 @@ class NegativeConditionGraph(nn.Module):
 
     def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
         """PIXELS, VALID -> (SCORES, DEFECTS, DEFECT_MAP)."""
-        logits = self.network((pixels.float() / LEVELS).permute(0, 3, 1, 2))
+        logits = self.network(pixels.permute(0, 3, 1, 2).float() / LEVELS)
         outputs = (logits.condition.softmax(1), logits.defects.sigmoid(), logits.places.sigmoid())
         return tuple(_only_valid(output, valid) for output in outputs)
 

@@ -1,6 +1,7 @@
 """OpenVINO's own format, from the ONNX file: loads faster, and Triton's openvino backend takes it.
 
-Weights are stored in half precision; what is computed in is said when the file is loaded.
+Weights are stored in half precision unless the network asks for single: its small constants are rounded too. What is
+computed in is said when the file is loaded.
 """
 
 import tempfile
@@ -24,8 +25,9 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, "model.onnx")
         source.write_onnx(onnx)
-        openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=True)
-    return {"weights_stored_in": "fp16"}
+        half = source.spec.precision != "f32"
+        openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=half)
+    return {"weights_stored_in": "fp16" if half else "fp32"}
 
 
 def _trials(source: Source) -> Sequence[Trial]:

@@ -52,7 +52,9 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
 
 def _write(source: Source, path: Path) -> Mapping[str, Any]:
     write_pt2(source.torch_graph, source.spec, path, source.device)
-    return {"device": str(source.device), "compiled_for": torch.backends.cpu.get_cpu_capability()}
+    cuda = source.device.type == "cuda"
+    compiled_for = torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability()
+    return {"device": str(source.device), "compiled_for": compiled_for}
 
 
 def _trials(source: Source) -> Sequence[Trial]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import onnx
 
+from export.engine_graph import cast_first, halve_convolutions
 from export.format import Format
-from export.half import halve_convolutions
 from export.onnx_file import whole_weights
 from export.parity import largest_difference
 from export.runtimes import Trial, lacks_package, onnxruntime_trial
@@ -40,6 +40,7 @@ def typed_onnx(source: Source) -> tuple[bytes, float]:
         source.write_onnx(path)
         model = onnx.load(path)
         whole_weights(model)
+        cast_first(model)
         if arithmetic(source.spec) == "fp16":
             halve_convolutions(model)
         onnx.checker.check_model(model, full_check=True)

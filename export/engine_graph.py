@@ -1,4 +1,4 @@
-"""An ONNX graph whose convolutions compute in half precision while the rest stays single, for strongly typed engines.
+"""An ONNX graph as strongly typed engines want it: bytes cast at once, convolutions in half precision.
 
 Such an engine takes the type of every operation from the file. The heads stay in FP32: exponentials and logarithms of
 logits lose in FP16 what the convolutions do not.
@@ -11,6 +11,27 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 CONVOLUTIONS = ("Conv",)
 AFTER = ("Relu", "MaxPool", "Add")
 """What stays in half precision where all that it reads is: casting there and back would cost more than it saves."""
+
+
+def cast_first(model: onnx.ModelProto) -> None:
+    """Where ``model`` turns bytes and then casts them, cast them and then turn: TensorRT does nothing else with bytes.
+
+    OpenVINO is the other way round: there the graph stays as it is, for bf16 rounds less then.
+    """
+    inputs = {value.name for value in model.graph.input}
+    for turn in model.graph.node:
+        if turn.op_type != "Transpose" or turn.input[0] not in inputs:
+            continue
+        after = [node for node in model.graph.node if turn.output[0] in node.input]
+        if [node.op_type for node in after] != ["Cast"]:
+            continue
+        cast, turned = after[0], onnx.NodeProto()
+        turned.CopyFrom(turn)
+        turn.CopyFrom(cast)
+        turn.input[0], turn.output[0] = turned.input[0], f"{turned.input[0]}.fp32"
+        turned.input[0], turned.output[0] = turn.output[0], cast.output[0]
+        cast.CopyFrom(turned)
+    del model.graph.value_info[:]
 
 
 def halve_convolutions(model: onnx.ModelProto) -> None:

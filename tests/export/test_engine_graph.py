@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from export.half import halve_convolutions
+from export.engine_graph import cast_first, halve_convolutions
 from export.onnx_file import whole_weights
 from export.parity import largest_difference
 from export.runtimes import onnxruntime_trial
@@ -21,6 +21,7 @@ def halved(make_source: MakeSource, tmp_path_factory: pytest.TempPathFactory) ->
     model = onnx.load(path)
     whole_weights(model)
     assert {weight.data_type for weight in model.graph.initializer} & {TensorProto.FLOAT16} == set()
+    cast_first(model)
     halve_convolutions(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
@@ -50,3 +51,9 @@ def test_the_large_weights_are_the_halves_of_the_whole_ones(halved: Path) -> Non
     large = [weight for weight in weights if np.prod(weight.dims) > 5000]
     assert len(large) > 15
     assert {weight.data_type for weight in large} == {TensorProto.FLOAT16}
+
+
+def test_bytes_are_cast_before_anything_else(halved: Path) -> None:
+    graph = onnx.load(halved).graph
+    bytes_in = [value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.UINT8]
+    assert [node.op_type for node in graph.node if set(bytes_in) & set(node.input)] == ["Cast"]
