@@ -24,8 +24,8 @@ serve: .venv/serve.done ## Keep a server in the foreground (Ctrl-C stops it); AR
 test: .venv/dev.done ## Run the whole suite, real server included
 	$(BIN)/pytest $(ARGS)
 
-contract: .venv/dev.done ## Hold a profile to the models' contract; PROFILE=cpu|cuda|native|native-cpu, SERVER=host:8001 if it runs
-	$(BIN)/pytest tests/contract --profile $(or $(PROFILE),cpu) $(SERVER:%=--server %) $(ARGS)
+contract: .venv/dev.done ## Hold a profile to the contract; PROFILE=cuda, BACKENDS=folder, SERVER=host:8001 if it runs
+	$(BIN)/pytest tests/contract -v --profile $(or $(PROFILE),cpu) $(BACKENDS:%=--backend-directory %) $(SERVER:%=--server %) $(ARGS)
 
 check: .venv/dev.done ## Lint, format, types and who-imports-whom
 	$(BIN)/ruff check .

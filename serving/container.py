@@ -11,15 +11,20 @@ INSTALLED = Path("/opt/tritonserver/bin/tritonserver")
 """Where the container keeps it."""
 
 
+def installed() -> Path | None:
+    """A ``tritonserver`` that is on PATH or where the container has it."""
+    found = shutil.which("tritonserver")
+    return Path(found).resolve() if found else INSTALLED if INSTALLED.exists() else None
+
+
 def find_container(settings: Settings) -> Server:
     """The server on PATH or in the container, with its backends or ``settings.backend_directory``.
 
     Where only backends are given, the wheel's server serves with them. ServingError where a part is missing.
     """
     chosen = profile(settings.profile)
-    found = shutil.which("tritonserver") or (str(INSTALLED) if INSTALLED.exists() else None)
-    if found is not None:
-        program = Path(found).resolve()
+    program = installed()
+    if program is not None:
         server = Server(program, settings.backend_directory or program.parents[1] / "backends", ())
     elif settings.backend_directory is not None:
         wheel = find_wheel()

@@ -1,12 +1,14 @@
 """What the tests of every room may use."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--profile", help="hold only this profile to the contract (tests/contract)")
+    parser.addoption("--backend-directory", type=Path, help="native backends to hold to the contract")
     parser.addoption("--server", help="host:port (gRPC) of a running server of that profile to hold to the contract")
 
 

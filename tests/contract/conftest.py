@@ -1,6 +1,8 @@
 """A server of each profile, and pictures to hold it to the contract with.
 
-``--profile NAME`` asks that profile only; ``--server HOST:PORT`` (gRPC) asks one of that profile that runs already.
+``--profile NAME`` asks that profile only, on what the machine has for it; ``--backend-directory`` says where native
+backends are; ``--server HOST:PORT`` (gRPC) asks a server of that profile that runs already. Without all that, or a GPU,
+or a container, cuda's models run on the CPU and native-cpu on the backends beside this.
 """
 
 import io
@@ -20,13 +22,13 @@ from PIL import Image
 
 from export.graphs import EXPORTABLES
 from film import images, specs
-from serving import known_picture
+from serving import container, gpu, known_picture
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Profile, Settings, profile
 from serving.wheel import find_wheel
 
-WITHOUT_GPU = ("cpu", "cuda", "native-cpu")
-"""Profiles that run on any machine: cuda's models with their device the CPU, native-cpu on the backends beside this."""
+ANYWHERE = ("cpu", "cuda", "native-cpu")
+"""Profiles that can be tried on any machine."""
 BACKENDS = Path(__file__).parent / "backends"
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 Ask = Callable[[str, Sequence[bytes]], dict[str, NDArray[Any]]]
@@ -51,35 +53,44 @@ class Deployment:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "deployment" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--profile")
-        names = (chosen,) if chosen else WITHOUT_GPU
-        metafunc.parametrize("deployment", names, indirect=True, scope="session")
+        config = metafunc.config
+        names = (config.getoption("--profile"),) if config.getoption("--profile") else ANYWHERE
+        ids = [name if as_it_is_meant(profile(name), config) else f"{name} on any machine" for name in names]
+        metafunc.parametrize("deployment", names, ids=ids, indirect=True, scope="session")
+
+
+def as_it_is_meant(chosen: Profile, config: pytest.Config) -> bool:
+    """Whether the profile runs on the hardware and the server that it is for."""
+    if chosen.name not in ANYWHERE or config.getoption("--server"):
+        return True
+    native = config.getoption("--backend-directory") or container.installed()
+    there = (gpu.count() > 0 or not chosen.gpu) and bool(native or not chosen.backends)
+    return there and bool(config.getoption("--profile"))
 
 
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    chosen = profile(request.param)
-    running = request.config.getoption("--server")
-    if running:
-        yield Deployment(chosen, running)
+    config, chosen = request.config, profile(request.param)
+    if config.getoption("--server"):
+        yield Deployment(chosen, config.getoption("--server"))
         return
-    settings = Settings(profile=chosen.name)
-    if not request.config.getoption("--profile"):
-        settings = without_gpu(chosen, tmp_path_factory.mktemp("deployment"))
+    if as_it_is_meant(chosen, config):
+        settings = Settings(profile=chosen.name, backend_directory=config.getoption("--backend-directory"))
+    else:
+        settings = on_any_machine(chosen, tmp_path_factory.mktemp("deployment"))
     with ServerProcess(on_free_ports(settings), log=tmp_path_factory.mktemp("log") / "log") as server:
         yield Deployment(chosen, server.grpc_url)
 
 
-def without_gpu(chosen: Profile, folder: Path) -> Settings:
-    """How a profile is served on any machine, with what must lie in ``folder`` for that."""
+def on_any_machine(chosen: Profile, folder: Path) -> Settings:
+    """How a profile is served without its hardware, with what must lie in ``folder`` for that."""
     if not chosen.config_name:
         return Settings(profile=chosen.name)
-    backends = native_backends(folder / "backends") if chosen.backends else None
     return Settings(
         profile=chosen.name,
         device="cpu" if chosen.gpu else "auto",
         repository=exported(folder / "model_repository"),
-        backend_directory=backends,
+        backend_directory=native_backends(folder / "backends") if chosen.backends else None,
     )
 
 

@@ -42,9 +42,10 @@ def contracts() -> dict[str, Contract]:
     for spec in specs.NETWORKS:
         found[spec.name] = ([specs.IMAGE], [*spec.outputs, specs.ERROR])
         found[spec.preprocess_model] = ([specs.IMAGE], [spec.pixels, specs.VALID, specs.ERROR])
+        found[spec.network_model] = ([spec.pixels, specs.VALID], list(spec.outputs))
+    for spec in specs.CLASSIFIERS:
         found[spec.gate_model] = ([specs.IMAGE], [specs.ENCODED, specs.VALID, specs.ERROR])
         found[spec.dali_model] = ([specs.ENCODED], [spec.pixels])
-        found[spec.network_model] = ([spec.pixels, specs.VALID], list(spec.outputs))
     return found
 
 
@@ -137,18 +138,24 @@ def test_what_a_config_loads_is_there_or_is_made_by_export(profile: str, config:
     assert all((folder / file).is_file() or file in EXPORTED for file in files)
 
 
-def test_the_steps_of_ensembles_batch_where_batching_helps(profile: str, config: ModelConfig) -> None:
-    batches = config.HasField("dynamic_batching")
-    network = config.name in {spec.network_model for spec in specs.NETWORKS}
-    if profile == "native-cpu":
-        assert not batches, "without a CUDA driver the DALI backend cannot join requests"
-    elif network or config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS}:
-        assert batches == (config.platform != "ensemble")
-    elif config.name in {spec.dali_model for spec in specs.CLASSIFIERS}:
-        assert batches
-        assert config.input[0].allow_ragged_batch, "or only pictures of the same length would share a batch"
+def test_requests_are_joined_where_that_helps_and_can_be_done(profile: str, config: ModelConfig) -> None:
+    joined = config.HasField("dynamic_batching")
+    if config.backend == "dali":
+        assert joined == (profile == "native" and specs.PADDED.name not in {tensor.name for tensor in config.output}), (
+            "without a CUDA driver the DALI backend cannot; and positives are inverted a request at a time"
+        )
+        assert config.input[0].allow_ragged_batch or not joined, "or only pictures of one length would share a batch"
+    elif config.platform == "ensemble" or specs.IMAGE.name not in {tensor.name for tensor in config.input}:
+        assert not joined or config.platform != "ensemble"
     else:
-        assert not batches
+        assert joined == (config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS})
+
+
+@pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
+def test_networks_join_requests_unless_a_larger_batch_is_no_faster(
+    profile: str, models: dict[str, ModelConfig], spec: specs.ModelSpec
+) -> None:
+    assert models[spec.network_model].HasField("dynamic_batching") == (profile != "native-cpu")
 
 
 def test_a_python_model_is_warmed_up_with_data_that_is_there(
