@@ -4,19 +4,41 @@ SAFELIGHT_URL names the server (default localhost:8001).
 """
 
 import os
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
 
-from client import Client, ClientError, Prediction
+from client import Client, ClientError, Explanation, Positive, Prediction
+from film.errors import ImageError
+from film.images import decode
+from film.ops.overlay import overlay
 from film.specs import GRPC_PORT, PICTURE_SUFFIXES
 
 ADDRESS = os.environ.get("SAFELIGHT_URL", f"localhost:{GRPC_PORT}")
+SHOWN = 900  # longest side in pixels of what is sent to the browser (Streamlit would print a docstring here)
+Answers = tuple[Prediction, Explanation | None, Positive | None]
 
 
 @st.cache_resource
 def connect(address: str) -> Client:
     """One client for all visitors."""
     return Client(address)
+
+
+def ask(pictures: Sequence[bytes], *, explain: bool, negatives: bool) -> Iterator[Answers]:
+    """What the server says of each picture, as soon as it has said it."""
+    client = connect(ADDRESS)
+    return zip(
+        client.iter_classify(pictures),
+        client.iter_explain(pictures) if explain else repeat(None, len(pictures)),
+        client.iter_invert(pictures) if negatives else repeat(None, len(pictures)),
+        strict=True,
+    )
 
 
 def describe(prediction: Prediction) -> str:
@@ -27,6 +49,37 @@ def describe(prediction: Prediction) -> str:
     return f"**{prediction.origin}** · as a negative: **{prediction.condition}**" + (f" · {defects}" if defects else "")
 
 
+def figures(pixels: NDArray[np.uint8], answers: Answers) -> list[tuple[Any, str]]:
+    """The pictures to show for one upload of ``pixels`` (height, width, 3), each with its caption."""
+    prediction, explanation, positive = answers
+    shown: list[tuple[Any, str]] = [(pixels, "")]
+    if explanation and explanation.heatmap is not None:
+        shown.append((overlay(pixels, explanation.heatmap), "where film shows: yellow the most, blue not at all"))
+    if positive and positive.data:
+        shown.append((positive.data, "positive"))
+        for name in prediction.named_defects:
+            where = prediction.map_of(name)
+            if where is not None:
+                shown.append((overlay(pixels, where), f"{name.replace('_', ' ')}: yellow is certain, blue impossible"))
+    return shown
+
+
+def show(data: bytes, answers: Answers) -> None:
+    """One picture's verdict, and its figures side by side."""
+    st.markdown(describe(answers[0]))
+    if answers[0].error:
+        return
+    try:
+        image = Image.fromarray(decode(data))
+    except ImageError as error:
+        st.caption(f"It cannot be shown: {error}")
+        return
+    image.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+    drawn = figures(np.asarray(image), answers)
+    for column, (figure, caption) in zip(st.columns(max(2, len(drawn))), drawn, strict=False):
+        column.image(figure, caption=caption)
+
+
 def main() -> None:
     """The page, from top to bottom."""
     st.set_page_config(page_title="Safelight", page_icon="🎞️", layout="wide")
@@ -35,25 +88,20 @@ def main() -> None:
     uploads = st.file_uploader(
         "Photographs or negatives", type=[s.lstrip(".") for s in sorted(PICTURE_SUFFIXES)], accept_multiple_files=True
     )
-    invert = st.toggle("Show positives of negatives")
+    explain = st.toggle("Show where in the picture film shows", value=True)
+    negatives = st.toggle("They are negatives: show positives, and where the defects are")
     if not uploads:
         return
+    pictures = [upload.getvalue() for upload in uploads]
+    bar = st.progress(0.0, "Looking ...")
     try:
-        with st.spinner("Looking ..."):
-            pictures = [upload.getvalue() for upload in uploads]
-            predictions = connect(ADDRESS).classify(pictures)
-            positives = connect(ADDRESS).invert(pictures) if invert else [None] * len(pictures)
+        for number, answers in enumerate(ask(pictures, explain=explain, negatives=negatives)):
+            st.subheader(uploads[number].name)
+            show(pictures[number], answers)
+            bar.progress((number + 1) / len(pictures), f"{number + 1} of {len(pictures)}")
     except ClientError as error:
         st.error(f"{error} Start one with `make serve`.")
-        return
-    for upload, prediction, positive in zip(uploads, predictions, positives, strict=True):
-        st.subheader(upload.name)
-        st.markdown(describe(prediction))
-        columns = st.columns(2)
-        if not prediction.error:
-            columns[0].image(upload)
-        if positive and positive.data:
-            columns[1].image(positive.data, caption="positive")
+    bar.empty()
 
 
 if __name__ == "__main__":

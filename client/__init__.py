@@ -7,7 +7,7 @@ with Client("localhost:8001") as client:
         print(prediction.source, prediction.origin, prediction.condition, prediction.error)
 """
 
-from client.answers import Positive, Prediction, Status, Verdict
+from client.answers import Explanation, Positive, Prediction, Status, Verdict
 from client.async_client import AsyncClient
 from client.client import Client
 from client.errors import (
@@ -28,6 +28,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ClientError",
+    "Explanation",
     "FakeTransport",
     "InvalidAddress",
     "Positive",

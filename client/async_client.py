@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from types import TracebackType
 from typing import Self
 
-from client.answers import Positive, Prediction, Status
+from client.answers import Explanation, Positive, Prediction, Status
 from client.client import ADDRESS, INVERT_BATCH
 from client.contract import CLASSIFIER_NAMES
 from client.drivers import Asyncio
@@ -55,6 +55,30 @@ class AsyncClient:
     ) -> list[Prediction]:
         """See ``Client.classify``."""
         answers = self.iter_classify(pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout)
+        return [answer async for answer in answers]
+
+    def iter_explain(
+        self,
+        pictures: Iterable[Source],
+        *,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Explanation]:
+        """See ``Client.iter_explain``."""
+        pace = Pace(batch_size, concurrency, self._timeout if timeout is None else timeout)
+        return self._engine.explain(pictures, pace)
+
+    async def explain(
+        self,
+        pictures: Iterable[Source],
+        *,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
+        timeout: float | None = None,
+    ) -> list[Explanation]:
+        """See ``Client.explain``."""
+        answers = self.iter_explain(pictures, batch_size=batch_size, concurrency=concurrency, timeout=timeout)
         return [answer async for answer in answers]
 
     def iter_invert(

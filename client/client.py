@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from client.answers import Positive, Prediction, Status
+from client.answers import Explanation, Positive, Prediction, Status
 from client.contract import CLASSIFIER_NAMES
 from client.drivers import Blocking, iterate, run
 from client.engine import Engine, Pace
@@ -74,6 +74,29 @@ class Client:
         return list(
             self.iter_classify(pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout)
         )
+
+    def iter_explain(
+        self,
+        pictures: Iterable[Source],
+        *,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
+        timeout: float | None = None,
+    ) -> Iterator[Explanation]:
+        """Like ``explain``, but each Explanation is given as soon as it and all before it are there."""
+        pace = Pace(batch_size, concurrency, self._timeout if timeout is None else timeout)
+        return iterate(self._engine.explain(pictures, pace))
+
+    def explain(
+        self,
+        pictures: Iterable[Source],
+        *,
+        batch_size: int = CLIENT_BATCH,
+        concurrency: int = CLIENT_CONCURRENCY,
+        timeout: float | None = None,
+    ) -> list[Explanation]:
+        """Where in the pictures (paths, or encoded bytes) film shows, with the verdict, in the order given."""
+        return list(self.iter_explain(pictures, batch_size=batch_size, concurrency=concurrency, timeout=timeout))
 
     def iter_invert(
         self,

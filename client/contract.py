@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from client.answers import Positive, Prediction, Verdict
+from client.answers import Explanation, Positive, Prediction, Verdict
 from client.errors import ResponseInvalid
 from client.pictures import Picture
 from client.transport import Response
@@ -16,8 +16,11 @@ from film.specs import (
     DEFECTS,
     ERROR,
     FILM_ORIGIN,
+    FILM_ORIGIN_EXPLAIN,
+    HEATMAP,
     INVERSION_MODEL,
     NEGATIVE_CONDITION,
+    NETWORKS,
     POSITIVE,
     ModelSpec,
     TensorSpec,
@@ -26,10 +29,12 @@ from film.specs import (
 CLASSIFIER_NAMES = tuple(spec.name for spec in CLASSIFIERS)
 """The models that ``classify`` can ask."""
 OUTPUTS: Mapping[str, tuple[TensorSpec, ...]] = {
-    **{spec.name: (*spec.outputs, ERROR) for spec in CLASSIFIERS},
+    **{spec.name: (*spec.outputs, ERROR) for spec in NETWORKS},
     INVERSION_MODEL: (POSITIVE, ERROR),
 }
 """What every public model answers."""
+_ROUNDING = 1e-4
+"""How far past 0 or 1 a probability may be by the server's arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def read_response(model: str, response: Response, count: int) -> list[Answer]:
     """Check the answer of ``model`` to ``count`` pictures and take it apart, one Answer a picture, in order.
 
     Raises ResponseInvalid when an output is missing or has the wrong shape or type, and when a picture has neither
-    an error nor a usable answer (NaN scores, an empty positive).
+    an error nor a usable answer (NaN scores, a map beyond 0..1, an empty positive).
     """
     for spec in OUTPUTS[model]:
         _check(model, spec, response.get(spec.name), count)
@@ -74,6 +79,8 @@ def _check_usable(model: str, name: str, value: NDArray[Any]) -> None:
     usable = bool(value[0]) if value.dtype == np.object_ else bool(np.isfinite(value).all())
     if not usable:
         raise ResponseInvalid(f"{model} gave an empty or unknown {name} and no {ERROR.name} that would explain it")
+    if value.dtype != np.object_ and not (value.min() >= -_ROUNDING and value.max() <= 1 + _ROUNDING):
+        raise ResponseInvalid(f"{model} gave {name} of {value.min():.3g} to {value.max():.3g}, not of 0 to 1")
 
 
 def verdict(spec: ModelSpec, scores: NDArray[np.float32]) -> Verdict:
@@ -98,6 +105,17 @@ def prediction(picture: Picture, answers: Mapping[str, Answer]) -> Prediction:
         defects=dict(zip(DEFECTS, map(float, defects), strict=False)),
         defect_map=None if defect_map is None else defect_map.copy(),
         error=picture.error or next((answer.error for answer in answers.values() if answer.error), None),
+    )
+
+
+def explanation(picture: Picture, answers: Mapping[str, Answer]) -> Explanation:
+    """Where the verdict on one picture comes from."""
+    answer = answers.get(FILM_ORIGIN_EXPLAIN.name, Answer({}))
+    return Explanation(
+        source=picture.source,
+        origin=verdict(FILM_ORIGIN, answer.outputs["SCORES"]) if answer.outputs else None,
+        heatmap=answer.outputs[HEATMAP.name].copy() if answer.outputs else None,
+        error=picture.error or answer.error,
     )
 
 

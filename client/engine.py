@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from dataclasses import dataclass
 from typing import TypeVar
 
-from client.answers import Positive, Prediction, Status
-from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, positive, prediction, read_response
+from client.answers import Explanation, Positive, Prediction, Status
+from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, explanation, positive, prediction, read_response
 from client.drivers import Driver, Task
 from client.errors import RequestTimeout, RequestTooLarge, ServerUnavailable
 from client.pictures import Picture, Source, batches, load
 from client.retry import Retry
 from client.transport import Request, Response, Transport
-from film.specs import INVERSION_MODEL, MAX_BATCH
+from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
 
 T = TypeVar("T")
 POLL_SECONDS = 0.2
@@ -53,6 +53,10 @@ class Engine:
         if unknown := [model for model in models if model not in CLASSIFIER_NAMES]:
             raise ValueError(f"{unknown[0]!r} is not a classifier; there are {', '.join(CLASSIFIER_NAMES)}")
         return self._ask(load(pictures), tuple(dict.fromkeys(models)), pace, prediction)
+
+    def explain(self, pictures: Iterable[Source], pace: Pace) -> AsyncGenerator[Explanation, None]:
+        """One Explanation a picture, in input order."""
+        return self._ask(load(pictures), (FILM_ORIGIN_EXPLAIN.name,), pace, explanation)
 
     def invert(self, pictures: Iterable[Source], pace: Pace) -> AsyncGenerator[Positive, None]:
         """One Positive a picture, in input order."""

@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from film.errors import SafelightError
-from film.specs import CLASSIFIERS
+from film.specs import NETWORKS
 
-NAMES = [spec.name for spec in CLASSIFIERS]
+NAMES = [spec.name for spec in NETWORKS]
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(
     epilog="""\b
 Examples:
-  python -m export                      both models
+  python -m export                      all models
   python -m export negative_condition   one of them
   python -m export --weights runs/mine --repository /tmp/repository"""
 )
@@ -27,7 +27,7 @@ Examples:
     type=FOLDER,
     default=Path("training/weights"),
     show_default=True,
-    help="Folder that holds MODEL.safetensors.",
+    help="Folder that holds MODEL.safetensors; film_origin_explain is made of film_origin's.",
 )
 @click.option(
     "--repository",
@@ -67,7 +67,8 @@ def _export(name: str, weights: Path, repository: Path, samples: Path) -> tuple[
     from export.graphs import EXPORTABLES  # torch: seconds that --help need not pay
     from export.onnx_export import export_model
 
-    published = export_model(EXPORTABLES[name], weights / f"{name}.safetensors", repository, samples)
+    model = EXPORTABLES[name]
+    published = export_model(model, weights / f"{model.spec.family}.safetensors", repository, samples)
     differences = ", ".join(f"{runtime} {value:.1e}" for runtime, value in published.differences.items())
     return str(published.path), f"{published.path.stat().st_size / 1e6:.1f}", differences
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, ModelSpec
 
 LEVELS = 255.0
 """The largest value of an 8-bit pixel."""
@@ -54,6 +54,19 @@ class NegativeConditionGraph(nn.Module):
         return tuple(_only_valid(output, valid) for output in outputs)
 
 
+class FilmOriginExplainGraph(nn.Module):
+    """An explainer of ``training.explain``, pixels in [0, 1] -> probability and map, as ``SCORES`` and ``HEATMAP``."""
+
+    def __init__(self, explainer: nn.Module) -> None:
+        super().__init__()
+        self.explainer = explainer
+
+    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+        """PIXELS, VALID -> (SCORES, HEATMAP)."""
+        film, heatmap = self.explainer(pixels.float() / LEVELS)
+        return _only_valid(torch.cat((1 - film, film), dim=1), valid), _only_valid(heatmap, valid)
+
+
 @dataclass(frozen=True)
 class Exportable:
     """A classifier that can be exported: what it is called, and how its weights become a serving graph."""
@@ -78,6 +91,12 @@ def _load_film_origin(weights: Path) -> Any:
     return film_origin.load(weights)
 
 
+def _load_explainer(weights: Path) -> Any:
+    from training.explain import explainer
+
+    return explainer(_load_film_origin(weights))
+
+
 def _load_negative_condition(weights: Path) -> Any:
     from training import negative_condition
 
@@ -86,5 +105,6 @@ def _load_negative_condition(weights: Path) -> Any:
 
 EXPORTABLES = {
     FILM_ORIGIN.name: Exportable(FILM_ORIGIN, FilmOriginGraph, _load_film_origin),
+    FILM_ORIGIN_EXPLAIN.name: Exportable(FILM_ORIGIN_EXPLAIN, FilmOriginExplainGraph, _load_explainer),
     NEGATIVE_CONDITION.name: Exportable(NEGATIVE_CONDITION, NegativeConditionGraph, _load_negative_condition),
 }

@@ -4,7 +4,7 @@ Nothing here imports more than the standard library, so that a client, an export
 Shapes leave out the batch, which is always the first dimension.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 DType = Literal["BYTES", "BOOL", "UINT8", "FP32"]
@@ -13,12 +13,16 @@ Precision = Literal["auto", "f32"]
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A named tensor as Triton sees it. ``-1`` in ``shape`` is a size that differs from picture to picture."""
+    """A named tensor as Triton sees it. ``-1`` in ``shape`` is a size that differs from picture to picture.
+
+    ``slack`` is how many times what a probability may be off by when a network is exported this tensor may be.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
     labels: tuple[str, ...] = ()
+    slack: float = 1.0
 
 
 DEFECTS = ("noise", "blank_area", "color_patches", "holes", "residual_spots", "dye_removal")
@@ -59,6 +63,7 @@ class ModelSpec:
     one probability a label; ``positive`` names the label that ``threshold`` is a threshold of. Between the two numbers
     of ``unsure`` the answer is a guess. ``uses`` are thresholds for other purposes than sorting both labels alike.
     ``precision`` is that of the network's arithmetic: bf16 where the processor has it, or single whatever it has.
+    ``explains`` names the classifier that this one is a longer answer of, from the same pixels and weights.
     """
 
     name: str
@@ -70,11 +75,17 @@ class ModelSpec:
     unsure: tuple[float, float] = (UNSURE_FROM, UNSURE_TO)
     uses: tuple[Use, ...] = ()
     precision: Precision = "auto"
+    explains: str = ""
+
+    @property
+    def family(self) -> str:
+        """The classifier whose pixels and weights are used: itself, or the one that is explained."""
+        return self.explains or self.name
 
     @property
     def preprocess_model(self) -> str:
         """Name of the ensemble's step from bytes to pixels."""
-        return f"{self.name}_preprocess"
+        return f"{self.family}_preprocess"
 
     @property
     def network_model(self) -> str:
@@ -125,21 +136,34 @@ NEGATIVE_CONDITION = ModelSpec(
 )
 """Is this colour negative readable, and what is wrong with it? 16x16 is what 16-fold striding leaves of 244x244."""
 
+HEATMAP = TensorSpec("HEATMAP", "FP32", (35, 35), slack=5.0)  # it is divided by what is off itself
+"""Where a picture speaks for film, from 0 (not at all, or against it) to 1 (the most in this picture), over the centre
+square that the network sees: a value for each block of 20 pixels of 700."""
+EXPLANATION_TOLERANCE = 1e-3
+"""Largest difference of a map's value (a heat map's in 0..1, a defect map's in logits) from what autograd says."""
+
+FILM_ORIGIN_EXPLAIN = replace(
+    FILM_ORIGIN, name="film_origin_explain", outputs=(*FILM_ORIGIN.outputs, HEATMAP), explains=FILM_ORIGIN.name
+)
+"""The same verdict, and where in the picture it comes from."""
+
 CLASSIFIERS = (FILM_ORIGIN, NEGATIVE_CONDITION)
+NETWORKS = (*CLASSIFIERS, FILM_ORIGIN_EXPLAIN)
+"""Everything that is a preprocessing step and a network."""
 DEFECT_THRESHOLD = 0.5
 """Probability from which a defect is named."""
 
 INVERSION_MODEL = "negative_inversion"
-PUBLIC_MODELS = (FILM_ORIGIN.name, NEGATIVE_CONDITION.name, INVERSION_MODEL)
+PUBLIC_MODELS = (FILM_ORIGIN.name, NEGATIVE_CONDITION.name, INVERSION_MODEL, FILM_ORIGIN_EXPLAIN.name)
 """What a user asks for; the steps of the ensembles load along with them."""
 
 
 def classifier(name: str) -> ModelSpec:
-    """The classifier called ``name``, or that ``name`` is a step of; KeyError otherwise."""
-    for spec in CLASSIFIERS:
+    """The classifier or its explanation called ``name``, or that ``name`` is a step of; KeyError otherwise."""
+    for spec in NETWORKS:
         if name in (spec.name, spec.preprocess_model, spec.network_model):
             return spec
-    raise KeyError(f"no classifier is called {name!r}; there are {', '.join(s.name for s in CLASSIFIERS)}")
+    raise KeyError(f"no classifier is called {name!r}; there are {', '.join(s.name for s in NETWORKS)}")
 
 
 MAX_IMAGE_BYTES = 256 * 2**20

@@ -8,9 +8,9 @@ Nothing is loaded before it is used, so that importing this package and printing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from client import AsyncClient, Client, ClientError, Positive, Prediction, Verdict
+    from client import AsyncClient, Client, ClientError, Explanation, Positive, Prediction, Verdict
 
-__all__ = ["AsyncClient", "Client", "ClientError", "Positive", "Prediction", "Verdict"]
+__all__ = ["AsyncClient", "Client", "ClientError", "Explanation", "Positive", "Prediction", "Verdict"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ Examples:
   safelight serve
   safelight classify holiday.jpg roll-12/
   safelight invert roll-12/ -o positives
+  safelight explain holiday.jpg -o explained
   safelight status
 
 \b
@@ -30,6 +31,7 @@ class _Lazy(click.Group):
         "serve": "serving.cli:serve",
         "classify": "safelight.classify:classify",
         "invert": "safelight.invert:invert",
+        "explain": "safelight.explain:explain",
         "status": "safelight.status:status",
     }
 

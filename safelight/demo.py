@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from safelight.asking import SOME_FAILED, ServerTrouble, server_errors
+from safelight.explain import write_defects, write_explanations
 from safelight.files import find_pictures
-from safelight.invert import Written, write_positives
+from safelight.invert import write_positives
+from safelight.writing import Written
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 """Beside the code in a checkout; an installed package has none and is given --samples."""
@@ -38,14 +40,15 @@ understood, 3 the server could not be started or did not answer as it should.
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="Folder for the positives and the contact sheet.",
+    help="Folder for the positives, the explanations and the contact sheet.",
 )
 def demo(samples: Path, out: Path) -> None:
     """Show a server at work on the sample pictures.
 
     Starts a server of its own on free ports, judges the samples, prints a table and stops the server. Pictures with
-    "negative" in their name or folder are inverted too; their positives go into the folder positives in --out,
-    and a contact sheet of everything beside it.
+    "negative" in their name or folder are inverted too; their positives go into the folder positives in --out.
+    Beside it go explained, with a map of where film shows in each picture and where the defects of each negative are,
+    and a contact sheet.
     """
     if not samples.is_dir():
         raise click.UsageError(f"there are no samples in {samples}; name a folder of pictures with --samples")
@@ -69,7 +72,13 @@ def demo(samples: Path, out: Path) -> None:
                 progress.update("Classifying the samples")
                 predictions = client.classify(pictures)
                 progress.update("Inverting the negatives")
-                written = list(write_positives(client, negatives, out / "positives", force=True))
+                inverted = list(write_positives(client, negatives, out / "positives", force=True))
+                progress.update("Drawing where the verdicts come from")
+                photographs = [path for path in pictures if path not in negatives]
+                explained = [
+                    *write_explanations(client, photographs, out / "explained", force=True),
+                    *write_defects(client, negatives, out / "explained", force=True),
+                ]
                 name = client.status()
             progress.update("Stopping the server")
     except ServingError as error:
@@ -77,8 +86,9 @@ def demo(samples: Path, out: Path) -> None:
 
     click.echo(f"{name.server} {name.version} was ready after {seconds:.1f} s and judged {len(pictures)} pictures.\n")
     print_predictions(predictions)
-    positives = {one.source: one.output for one in written if one.output}
+    positives = {one.source: one.output for one in inverted if one.output}
     contact_sheet(predictions, positives, out / "contact_sheet.jpg")
+    written = [*inverted, *explained]
     click.echo(_where(samples, out, written))
     if any(one.error for one in predictions) or any(one.error for one in written):
         sys.exit(SOME_FAILED)
@@ -90,14 +100,14 @@ def _nearby(path: Path) -> Path:
 
 
 def _where(samples: Path, out: Path, written: Sequence[Written]) -> str:
-    bad = [one for one in written if one.error]
-    failures = "".join(f"\n  {one.source}: {one.error}" for one in bad)
+    failures = "".join(f"\nNot written  {one.source}: {one.error}" for one in written if one.error)
     return f"""
 Condition and defects are about negatives; of any other picture they say nothing.
 
 Samples      {samples.resolve()}
-Positives    {(out / "positives").resolve()}, {len(written) - len(bad)} of {len(written)} negatives{failures}
-All at once  {(out / "contact_sheet.jpg").resolve()}
+Positives    {(out / "positives").resolve()}
+Explained    {(out / "explained").resolve()}
+All at once  {(out / "contact_sheet.jpg").resolve()}{failures}
 Server       it was only for this and has been stopped
 
 To keep one: make serve (or safelight serve); Ctrl-C stops it.

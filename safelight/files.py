@@ -1,4 +1,4 @@
-"""Which pictures are meant, and what their positives are called."""
+"""Which pictures are meant, and what is made of them is called."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,51 +8,53 @@ import click
 from film.specs import PICTURE_SUFFIXES
 
 POSITIVE_ENDING = "_positive"
+EXPLAINED_ENDING = "_explained"
+DEFECTS_ENDING = "_defects"
 
 files_argument = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 """FILES of a command; ``find_pictures`` makes sense of them."""
 
 
-def find_pictures(files: Sequence[Path], *, skip_positives: bool = False) -> list[Path]:
+def find_pictures(files: Sequence[Path], *, skip: tuple[str, ...] = ()) -> list[Path]:
     """The files as named, and the pictures in folders and their subfolders, sorted; UsageError when there are none.
 
     A named file is taken whatever it is called, and need not exist: the answer for it will say so. In folders, hidden
-    files are passed over, and positives made before where ``skip_positives``.
+    files are passed over, and what was made before: files with one of the endings of ``skip``.
     """
     if not files:
         raise click.UsageError("which pictures? Name files or folders, for example: scan-01.jpg roll-12/")
     if Path("-") in files:
         raise click.UsageError("standard input is not read; save the picture to a file and name that")
-    found = [path for named in files for path in (_in_folder(named, skip_positives) if named.is_dir() else [named])]
+    found = [path for named in files for path in (_in_folder(named, skip) if named.is_dir() else [named])]
     if not found:
         folders = ", ".join(click.format_filename(folder) for folder in files)
         raise click.UsageError(f"there is no picture in {folders}; looked for {' '.join(PICTURE_SUFFIXES)}")
     return found
 
 
-def _in_folder(folder: Path, skip_positives: bool) -> list[Path]:
+def _in_folder(folder: Path, skip: tuple[str, ...]) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in PICTURE_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not (skip_positives and POSITIVE_ENDING in path.stem)
+        and not any(ending in path.stem for ending in skip)
         and path.is_file()
     )
 
 
-def positive_names(sources: Iterable[Path]) -> list[str]:
-    """A file name for the positive of each source: ``<stem>_positive.jpg``, numbered from 2 where stems repeat.
+def output_names(sources: Iterable[Path], ending: str) -> list[str]:
+    """A file name for what is made of each source: ``<stem><ending>.jpg``, numbered from 2 where stems repeat.
 
     No two are the same, also where a file system does not tell capitals from small letters.
     """
     taken: set[str] = set()
     names = []
     for source in sources:
-        number, name = 1, f"{source.stem}{POSITIVE_ENDING}.jpg"
+        number, name = 1, f"{source.stem}{ending}.jpg"
         while name.casefold() in taken:
             number += 1
-            name = f"{source.stem}{POSITIVE_ENDING}_{number}.jpg"
+            name = f"{source.stem}{ending}_{number}.jpg"
         taken.add(name.casefold())
         names.append(name)
     return names

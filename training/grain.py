@@ -11,7 +11,7 @@ over to real film where a free convolutional one does not (docs/training.md has 
 Only luma is looked at: colour says more about scene and fashion than about film, and black-and-white is judged alike.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -35,11 +35,65 @@ FLATNESS = (0.0, 0.5, 1.5)
 """How strongly texture lowers a block's weight, one kind of average for each."""
 TONES = (0.12, 0.3, 0.5, 0.7, 0.88)
 TONE_WIDTH = 0.1
+SPREAD_FLOOR = 1e-6
+"""Added to the variance of a moment over the blocks, so that its root has a slope where all are alike."""
 MOMENTS = 3 + len(LAGS)
 FEATURES = BANDS * MOMENTS * (len(FLATNESS) + 1) + BANDS * len(TONES)
 """Numbers that a picture is summed up in: 111."""
 LIMIT = 3.0
 """Standard deviations beyond which a statistic counts no further: real pictures are odder than simulated ones."""
+
+
+class Blocks(NamedTuple):
+    """What is measured of each block of 20 x 20 pixels, row by row from the top left."""
+
+    moments: Any
+    """(n, blocks, 24): of each scale its log variance, correlations, log kurtosis and skewness."""
+    texture: Any
+    """(n, blocks): log variance of what is too coarse to be grain."""
+    tone: Any
+    """(n, blocks): mean luma, 0..1."""
+
+
+def measure(pixels: Any) -> Blocks:
+    """The blocks of float32 (n, h, w, 3) RGB in 0..1, sides a multiple of 20 pixels."""
+    luma = ops.sum(pixels * ops.convert_to_tensor(np.array(LUMA, np.float32) * 255.0), axis=-1, keepdims=True)
+    tone = _flat(_blocks(luma, BLOCK)) / 255.0
+    fine = _blur(luma, SHORT)
+    middle = _blur(fine, LONG)
+    half = _halve(middle)
+    half_smooth = _blur(half, LONG)
+    quarter = _halve(half_smooth)
+    bands = ((luma - fine, BLOCK), (fine - middle, BLOCK), (half - half_smooth, BLOCK // 2))
+    moments = ops.concatenate([_moments(band, block) for band, block in bands], axis=-1)
+    return Blocks(moments, _log_variance(quarter - _blur(quarter, LONG), BLOCK // 4), tone)
+
+
+class Weights(NamedTuple):
+    """How much each block counts: (n, blocks) that sum to 1, for each kind of average and for each tone."""
+
+    averages: list[Any]
+    tones: list[Any]
+
+
+def weigh(texture: Any, tone: Any) -> Weights:
+    """The weights of blocks of that ``texture`` and ``tone``, both (n, blocks)."""
+    # Clipped blocks, black or white, show no grain.
+    usable = ops.where(ops.logical_and(tone > 0.05, tone < 0.95), 1.0, 1e-2)
+    tones = []
+    for centre in TONES:
+        near = ops.exp(-(((tone - centre) / TONE_WIDTH) ** 2) / 2) + 1e-4
+        tones.append(_normalised(near * ops.exp(-FLATNESS[1] * texture)))
+    return Weights([_normalised(usable * ops.exp(-strength * texture)) for strength in FLATNESS], tones)
+
+
+def pool(moments: Any, weights: Weights) -> Any:
+    """The statistics (n, 111) of a picture from the moments (n, blocks, 24) of its blocks."""
+    means = [_mean(moments, weight) for weight in weights.averages]
+    spread = ops.sqrt(_mean((moments - ops.expand_dims(means[1], 1)) ** 2, weights.averages[1]) + SPREAD_FLOOR)
+    variances = moments[..., ::MOMENTS]
+    tones = [_mean(variances, weight) - means[1][..., ::MOMENTS] for weight in weights.tones]
+    return ops.concatenate([*means, spread, *tones], axis=-1)
 
 
 @keras.saving.register_keras_serializable("safelight")
@@ -52,31 +106,8 @@ class GrainStatistics(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, pixels: Any) -> Any:
         """The statistics of a batch."""
-        luma = ops.sum(pixels * ops.convert_to_tensor(np.array(LUMA, np.float32) * 255.0), axis=-1, keepdims=True)
-        tone = _flat(_blocks(luma, BLOCK)) / 255.0  # (n, blocks)
-        fine = _blur(luma, SHORT)
-        middle = _blur(fine, LONG)
-        half = _halve(middle)
-        half_smooth = _blur(half, LONG)
-        quarter = _halve(half_smooth)
-        bands = ((luma - fine, BLOCK), (fine - middle, BLOCK), (half - half_smooth, BLOCK // 2))
-        moments = ops.concatenate([_moments(band, block) for band, block in bands], axis=-1)  # (n, blocks, 24)
-        texture = _log_variance(quarter - _blur(quarter, LONG), BLOCK // 4)
-        return self._pool(moments, texture, tone)
-
-    def _pool(self, moments: Any, texture: Any, tone: Any) -> Any:
-        # Clipped blocks, black or white, show no grain.
-        usable = ops.where(ops.logical_and(tone > 0.05, tone < 0.95), 1.0, 1e-2)
-        weights = [_normalised(usable * ops.exp(-strength * texture)) for strength in FLATNESS]
-        means = [_mean(moments, weight) for weight in weights]
-        spread = ops.sqrt(_mean((moments - ops.expand_dims(means[1], 1)) ** 2, weights[1]) + 1e-6)
-        variances = moments[..., ::MOMENTS]
-        tones = []
-        for centre in TONES:
-            near = ops.exp(-(((tone - centre) / TONE_WIDTH) ** 2) / 2) + 1e-4
-            weight = _normalised(near * ops.exp(-FLATNESS[1] * texture))
-            tones.append(_mean(variances, weight) - means[1][..., ::MOMENTS])
-        return ops.concatenate([*means, spread, *tones], axis=-1)
+        measured = measure(pixels)
+        return pool(measured.moments, weigh(measured.texture, measured.tone))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
         """(n, 111)."""

@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 PAGE = Path(__file__).parents[2] / "app" / "main.py"
 
 
-def picture() -> bytes:
+def picture(kind: str = "JPEG", mode: str = "RGB") -> bytes:
     buffer = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(buffer, "JPEG")
+    Image.linear_gradient("L").convert(mode).save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -21,10 +21,14 @@ def page(monkeypatch: pytest.MonkeyPatch, address: str) -> AppTest:
     return AppTest.from_file(str(PAGE), default_timeout=60).run()
 
 
+def captions(shown: AppTest) -> list[str]:
+    return [caption for element in shown.get("image") for caption in element.captions]
+
+
 @pytest.mark.e2e
 def test_uploads_get_a_verdict_each_and_a_bad_one_its_reason(monkeypatch: pytest.MonkeyPatch, server: object) -> None:
     shown = page(monkeypatch, server.grpc_url)  # type: ignore[attr-defined]
-    shown.toggle[0].set_value(True)
+    shown.toggle[1].set_value(True)
     shown.file_uploader[0].set_value(
         [("good.jpg", picture(), "image/jpeg"), ("bad.jpg", b"not a picture at all", "image/jpeg")]
     )
@@ -35,6 +39,24 @@ def test_uploads_get_a_verdict_each_and_a_bad_one_its_reason(monkeypatch: pytest
     assert "film" in good or "digital" in good
     assert "readable" in good or "damaged" in good
     assert "not a JPEG" in bad
+    assert captions(shown)[:3] == ["", "where film shows: yellow the most, blue not at all", "positive"]
+
+
+@pytest.mark.e2e
+def test_every_kind_of_picture_is_shown_with_its_map_only_if_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, server: object
+) -> None:
+    shown = page(monkeypatch, server.grpc_url)  # type: ignore[attr-defined]
+    kinds = {"a.jpeg": ("JPEG", "L"), "b.png": ("PNG", "RGBA"), "c.tiff": ("TIFF", "I;16"), "d.webp": ("WEBP", "RGB")}
+    files = [(name, picture(*how), f"image/{how[0].lower()}") for name, how in kinds.items()]
+    shown.file_uploader[0].set_value(files).run()
+    assert not shown.exception
+    assert not shown.error
+    assert [header.value for header in shown.subheader] == list(kinds)
+    assert ["where film shows" in caption for caption in captions(shown)] == [False, True] * len(kinds)
+
+    shown.toggle[0].set_value(False).run()
+    assert captions(shown) == [""] * len(kinds)
 
 
 def test_without_a_server_the_page_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from client import (
     AsyncClient,
     Client,
+    Explanation,
     FakeTransport,
     Positive,
     Prediction,
@@ -26,7 +27,7 @@ from client import (
     ServerUnavailable,
 )
 from client.contract import CLASSIFIER_NAMES
-from film.specs import FILM_ORIGIN, INVERSION_MODEL, NEGATIVE_CONDITION
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, HEATMAP, INVERSION_MODEL, NEGATIVE_CONDITION, PUBLIC_MODELS
 
 DOWN = ServerUnavailable("down")
 
@@ -42,6 +43,9 @@ class Both:
 
     def classify(self, pictures: Sequence[Any], *arguments: Any, **options: Any) -> list[Prediction]:
         return self._run("classify", pictures, *arguments, **options)  # type: ignore[no-any-return]
+
+    def explain(self, pictures: Sequence[Any], **options: Any) -> list[Explanation]:
+        return self._run("explain", pictures, **options)  # type: ignore[no-any-return]
 
     def invert(self, pictures: Sequence[Any], **options: Any) -> list[Positive]:
         return self._run("invert", pictures, **options)  # type: ignore[no-any-return]
@@ -77,7 +81,8 @@ class Both:
 
 
 def plain(answers: Iterable[Any]) -> list[Any]:
-    return [one.to_dict(maps=True) if isinstance(one, Prediction) else one for one in answers]
+    written = {Prediction: lambda one: one.to_dict(maps=True), Explanation: Explanation.to_dict}
+    return [written.get(type(one), lambda same: same)(one) for one in answers]
 
 
 def pictures(count: int) -> list[bytes]:
@@ -153,6 +158,22 @@ def test_positives_come_back_in_order_and_errors_with_them() -> None:
         Positive("#1", b"", "not a picture"),
         Positive("#2", b"positive of c"),
     ]
+
+
+def test_explanations_come_back_in_order_with_a_map_each_and_errors_with_them(tmp_path: Path) -> None:
+    both = Both(errors={b"bad": "not a picture"})
+
+    seen = both.explain([b"a", b"bad", tmp_path / "missing.jpg", b"c"], batch_size=2)
+
+    assert [one.error for one in seen] == [None, "not a picture", "cannot be read: No such file or directory", None]
+    assert [one.origin is None for one in seen] == [one.heatmap is None for one in seen] == [False, True, True, False]
+    first, last = seen[0].heatmap, seen[3].heatmap
+    assert first.shape == last.shape == HEATMAP.shape
+    assert first.dtype == np.float32
+    assert not np.array_equal(first, last)
+    assert {request.model for request in both.transport.requests} == {FILM_ORIGIN_EXPLAIN.name}
+    (alone,) = Client(transport=FakeTransport()).explain([b"c"])
+    assert np.array_equal(last, alone.heatmap)
 
 
 def test_an_unavailable_server_is_asked_again_after_growing_pauses() -> None:
@@ -292,7 +313,7 @@ def test_status_and_readiness() -> None:
         "ready": True,
         "server": "fake",
         "version": "0",
-        "models": {FILM_ORIGIN.name: True, NEGATIVE_CONDITION.name: True, INVERSION_MODEL: True},
+        "models": dict.fromkeys(PUBLIC_MODELS, True),
     }
     assert not client.ready(["no such model"])
     fake.ready = False

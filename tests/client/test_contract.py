@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from client import Client, FakeTransport, Request, Response, ResponseInvalid
 from client.contract import CLASSIFIER_NAMES, verdict
-from film.specs import CLASSIFIERS, DEFECTS, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
+from film.specs import CLASSIFIERS, DEFECTS, FILM_ORIGIN, HEATMAP, INVERSION_MODEL, NEGATIVE_CONDITION, ModelSpec
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -56,6 +56,32 @@ def test_an_answer_that_breaks_the_contract_is_never_taken_for_a_verdict(
 ) -> None:
     with pytest.raises(ResponseInvalid, match=complaint):
         answering(**{output: change}).classify([b"picture"])
+
+
+@pytest.mark.parametrize(
+    ("output", "change", "complaint"),
+    [
+        ("HEATMAP", None, "film_origin_explain gave no output HEATMAP"),
+        ("HEATMAP", lambda made_up: made_up[:, :-1], r"HEATMAP of shape \[1, 34, 35\], not \[1, 35, 35\]"),
+        ("HEATMAP", lambda made_up: made_up * np.nan, "empty or unknown HEATMAP"),
+        ("HEATMAP", lambda made_up: made_up - 2, "HEATMAP of -2 to -1, not of 0 to 1"),
+        ("SCORES", lambda made_up: made_up + 1, "SCORES of 1.* not of 0 to 1"),
+        ("ERROR", None, "no output ERROR"),
+    ],
+)
+def test_a_map_that_breaks_the_contract_is_never_taken_for_an_explanation(
+    output: str, change: Change | None, complaint: str
+) -> None:
+    def rounded(made_up: NDArray[Any]) -> NDArray[Any]:
+        return np.round(made_up)
+
+    with pytest.raises(ResponseInvalid, match=complaint):
+        answering(**{"HEATMAP": rounded, output: change}).explain([b"picture"])
+
+
+def test_what_arithmetic_rounds_past_one_is_taken() -> None:
+    (seen,) = answering(HEATMAP=lambda made_up: np.full_like(made_up, 1 + 1e-6)).explain([b"picture"])
+    assert seen.error is None
 
 
 def test_an_empty_positive_without_a_reason_is_refused() -> None:
@@ -122,3 +148,23 @@ def test_every_prediction_becomes_strict_json() -> None:
         "error": "broken",
     }
     assert "defect_map" not in seen[0].to_dict()
+
+
+def test_the_map_of_a_defect_is_found_by_its_name() -> None:
+    (seen,) = Client(transport=FakeTransport()).classify([b"negative"], [NEGATIVE_CONDITION.name])
+    for name, where in zip(DEFECTS, seen.defect_map, strict=True):
+        assert np.array_equal(seen.map_of(name), where)
+    with pytest.raises(KeyError, match="'scratches' is no defect"):
+        seen.map_of("scratches")
+    (other,) = Client(transport=FakeTransport()).classify([b"negative"], [FILM_ORIGIN.name])
+    assert other.map_of("holes") is None
+
+
+def test_every_explanation_becomes_strict_json() -> None:
+    seen = Client(transport=FakeTransport(errors={b"bad": "broken"})).explain([b"good", b"bad"])
+
+    good, bad = (json.loads(json.dumps(one.to_dict(), allow_nan=False)) for one in seen)
+
+    assert good["origin"]["label"] in ("digital", "film")
+    assert np.shape(good["heatmap"]) == HEATMAP.shape
+    assert bad == {"source": "#1", "origin": None, "heatmap": None, "error": "broken"}

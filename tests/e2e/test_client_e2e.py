@@ -27,7 +27,7 @@ from client import (
 )
 from client.drivers import run
 from client.transport import open_transport
-from film.specs import ERROR, FILM_ORIGIN, MAX_BATCH, NEGATIVE_CONDITION, PUBLIC_MODELS
+from film.specs import ERROR, FILM_ORIGIN, HEATMAP, MAX_BATCH, NEGATIVE_CONDITION, PUBLIC_MODELS
 
 pytestmark = pytest.mark.e2e
 QUICK = [NEGATIVE_CONDITION.name]
@@ -89,6 +89,25 @@ def test_three_bad_pictures_of_32_are_three_reasons_and_29_verdicts(client: Clie
 
     assert {place for place, one in enumerate(seen) if one.error} == set(bad)
     assert all((one.condition is None) == (one.error is not None) for one in seen)
+
+
+async def test_explanations_are_the_same_blocking_and_awaited_and_a_bad_picture_has_none(
+    url: str, photographs: list[bytes]
+) -> None:
+    pictures = [photographs[0], b"not a picture", photographs[1]]
+    with Client(url) as client:
+        seen = client.explain(pictures, batch_size=2)
+    async with AsyncClient(url) as waiting:
+        awaited = await waiting.explain(pictures)
+
+    assert [one.error is None for one in seen] == [True, False, True]
+    for one, other in zip(seen, awaited, strict=True):
+        if not one.error:
+            assert one.heatmap.shape == HEATMAP.shape
+            np.testing.assert_allclose(one.heatmap, other.heatmap, atol=CLOSE)
+            assert one.origin.label == other.origin.label
+    assert seen[1].heatmap is None
+    assert not np.allclose(seen[0].heatmap, seen[2].heatmap, atol=0.1)
 
 
 def test_a_positive_is_a_jpeg_of_the_same_size(client: Client, photographs: list[bytes]) -> None:
@@ -188,8 +207,14 @@ def test_the_commands_work_on_the_real_server(url: str, photographs: list[bytes]
     assert safelight(url, "status").returncode == 0
     classified = safelight(url, "classify", tmp_path, "--json")
     inverted = safelight(url, "invert", tmp_path, "-o", tmp_path / "out", "--json")
+    explained = safelight(url, "explain", *sorted(tmp_path.glob("*.jpg")), "-o", tmp_path / "out", "--json")
+    defects = safelight(url, "explain", "--defects", tmp_path / "0.jpg", "-o", tmp_path / "out")
 
-    assert (classified.returncode, inverted.returncode) == (1, 1)
+    assert (classified.returncode, inverted.returncode, explained.returncode) == (1, 1, 1)
+    assert defects.returncode == 0, defects.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("0_positive.jpg", "1_positive.jpg", "0_explained.jpg", "1_explained.jpg", "0_defects.jpg")
+    }
     seen = [json.loads(line) for line in classified.stdout.splitlines()]
     assert [bool(one["error"]) for one in seen] == [False, False, True]
     assert [bool(one["origin"]) for one in seen] == [True, True, False]

@@ -12,7 +12,9 @@ from safelight.demo import SAMPLES
 pytestmark = pytest.mark.e2e
 
 
-def test_the_demo_judges_every_sample_and_writes_the_positives_of_the_negatives(tmp_path: Path) -> None:
+def test_the_demo_judges_every_sample_inverts_the_negatives_and_draws_where_the_verdicts_come_from(
+    tmp_path: Path,
+) -> None:
     samples = sorted(SAMPLES.rglob("*.jpg"))
     negatives = sorted((SAMPLES / "negatives").glob("*.jpg"))
     assert negatives
@@ -29,7 +31,12 @@ def test_the_demo_judges_every_sample_and_writes_the_positives_of_the_negatives(
     written = sorted((tmp_path / "positives").iterdir())
     assert [path.name for path in written] == [f"{negative.stem}_positive.jpg" for negative in negatives]
     assert [Image.open(path).size for path in written] == [Image.open(path).size for path in negatives]
+    explained = sorted(path.name for path in (tmp_path / "explained").iterdir())
+    assert explained == sorted(
+        f"{sample.stem}_defects.jpg" if sample in negatives else f"{sample.stem}_explained.jpg" for sample in samples
+    )
     assert str(tmp_path / "positives") in done.stdout
+    assert str(tmp_path / "explained") in done.stdout
     assert "make serve" in done.stdout
     with Image.open(tmp_path / "contact_sheet.jpg") as sheet:
         cells = len(samples) + len(negatives)

@@ -14,21 +14,21 @@ from film.preprocess import invert, preprocess
 from serving.settings import DEFAULT_REPOSITORY, MODEL_FILE
 
 pytestmark = pytest.mark.e2e
-CLASSIFIERS = pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+NETWORKS = pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 
 
 @pytest.fixture(scope="module")
 def in_process(photographs: list[bytes]) -> dict[str, dict[str, np.ndarray]]:
-    """What each classifier says of the photographs without a server, by its name."""
+    """What each network says of the photographs without a server, by its name."""
     answers = {}
-    for spec in specs.CLASSIFIERS:
+    for spec in specs.NETWORKS:
         done = preprocess(photographs, spec.size)
         network = load_network(DEFAULT_REPOSITORY / spec.network_model / MODEL_FILE, precision=spec.precision)
         answers[spec.name] = network({spec.pixels.name: done.pixels, specs.VALID.name: done.valid})
     return answers
 
 
-@CLASSIFIERS
+@NETWORKS
 def test_the_server_answers_as_this_process_does(
     ask: Any, spec: specs.ModelSpec, photographs: list[bytes], in_process: dict[str, dict[str, np.ndarray]]
 ) -> None:
@@ -47,7 +47,15 @@ def test_the_server_answers_as_this_process_does(
     assert len(np.unique(answers["SCORES"], axis=0)) > len(photographs) / 2, "different pictures, different scores"
 
 
-@CLASSIFIERS
+def test_an_explanation_has_the_verdict_that_it_explains(ask: Any, photographs: list[bytes]) -> None:
+    explained, verdict = (ask(spec.name, photographs) for spec in (specs.FILM_ORIGIN_EXPLAIN, specs.FILM_ORIGIN))
+    np.testing.assert_allclose(explained["SCORES"], verdict["SCORES"], atol=1e-4)
+    heat = explained[specs.HEATMAP.name]
+    assert (heat.max(axis=(1, 2)) > 0.2).all()
+    assert len(np.unique(heat.reshape(len(heat), -1), axis=0)) == len(photographs)
+
+
+@NETWORKS
 def test_labels_come_with_the_classification_extension(ask: Any, spec: specs.ModelSpec, photograph: bytes) -> None:
     numbers, named = ask(spec.name, [photograph]), ask(spec.name, [photograph], classes=len(specs.DEFECTS))
     for output in spec.outputs:
@@ -116,7 +124,7 @@ def test_the_largest_batch_is_answered(ask: Any, photographs: list[bytes]) -> No
 
 def test_metadata_says_what_the_specs_say(stock: tuple[Any, Any]) -> None:
     _, client = stock
-    for spec in specs.CLASSIFIERS:
+    for spec in specs.NETWORKS:
         metadata = client.get_model_metadata(spec.name)
         outputs = metadata["outputs"] if isinstance(metadata, dict) else metadata.outputs
         named = {o["name"] if isinstance(o, dict) else o.name for o in outputs}

@@ -71,8 +71,12 @@ def test_bad_pictures_get_a_reason(ask: Any, photograph: bytes, model: str, kind
 
 @pytest.mark.parametrize(
     ("spec", "count", "corrupt"),
-    [(specs.NEGATIVE_CONDITION, 32, [3, 17, 31]), (specs.FILM_ORIGIN, 4, [0, 2, 3])],
-    ids=["negative_condition", "film_origin"],
+    [
+        (specs.NEGATIVE_CONDITION, 32, [3, 17, 31]),
+        (specs.FILM_ORIGIN, 4, [0, 2, 3]),
+        (specs.FILM_ORIGIN_EXPLAIN, 9, [0, 4, 8]),
+    ],
+    ids=["negative_condition", "film_origin", "film_origin_explain"],
 )
 def test_three_of_many_are_corrupt_and_the_others_are_judged(
     ask: Any, spec: specs.ModelSpec, count: int, corrupt: list[int], photographs: list[bytes]

@@ -1,5 +1,6 @@
 """The gate, tried with a network small enough to be wrong in every way."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,13 @@ def test_a_difference_within_the_tolerance_is_reported(tmp_path: Path) -> None:
 def test_a_difference_over_the_tolerance_is_refused(tmp_path: Path, error: float) -> None:
     with pytest.raises(ParityError, match=r"toy_net: SCORES of openvino at batch 1 is"):
         check_parity(Toy(), SPEC, artefact(Toy(error), tmp_path), PICTURES)
+
+
+def test_a_tensor_with_slack_may_be_off_by_more(tmp_path: Path) -> None:
+    file = artefact(Toy(2 * ONNX_TOLERANCE), tmp_path)
+    check_parity(Toy(), replace(SPEC, outputs=(replace(SPEC.outputs[0], slack=3.0),)), file, PICTURES)
+    with pytest.raises(ParityError, match=r"0\.0015 is allowed"):
+        check_parity(Toy(), replace(SPEC, outputs=(replace(SPEC.outputs[0], slack=1.5),)), file, PICTURES)
 
 
 def test_numbers_for_a_picture_that_is_not_valid_are_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ Contract = tuple[list[TensorSpec], list[TensorSpec]]
 def contracts() -> dict[str, Contract]:
     """What every model takes and gives, by the specs alone."""
     found: dict[str, Contract] = {specs.INVERSION_MODEL: ([specs.IMAGE], [specs.POSITIVE, specs.ERROR])}
-    for spec in specs.CLASSIFIERS:
+    for spec in specs.NETWORKS:
         found[spec.name] = ([specs.IMAGE], [*spec.outputs, specs.ERROR])
         found[spec.preprocess_model] = ([specs.IMAGE], [spec.pixels, specs.VALID, specs.ERROR])
         found[spec.network_model] = ([spec.pixels, specs.VALID], list(spec.outputs))
@@ -66,7 +66,7 @@ def test_labels_are_those_of_the_specs(model: str) -> None:
         assert labels == spec.labels
 
 
-@pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_an_ensemble_wires_its_steps_together(spec: specs.ModelSpec) -> None:
     config = CONFIGS[spec.name]
     assert config.platform == "ensemble"
@@ -126,7 +126,7 @@ def check_warmup(data_type: str, file: Path) -> None:
         assert data == b"\x01", "the pixels are said to be valid"
 
 
-@pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSpec) -> None:
     network = load_network(REPOSITORY / spec.network_model / "1" / "model.onnx")
     assert CONFIGS[spec.network_model].parameters["precision"].string_value == spec.precision

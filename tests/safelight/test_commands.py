@@ -110,6 +110,9 @@ def test_one_bad_picture_is_shown_and_gives_exit_code_1(server: FakeTransport, r
         (["invert", "x.jpg"], "--out"),
         (["invert", "x.jpg", "-o", "file"], "file"),
         (["invert", "x.jpg", "-o", "file/below"], "cannot make the folder file/below: Not a directory"),
+        (["explain", "x.jpg"], "--out"),
+        (["explain", "-o", "out"], "Name files or folders"),
+        (["explain", "x.jpg", "-o", "file/below"], "cannot make the folder file/below: Not a directory"),
         (["demo", "--samples", "nowhere"], "name a folder of pictures with --samples"),
         (["status", "--url", "host:port"], "not a server's address"),
     ],
@@ -125,7 +128,10 @@ def test_what_makes_no_sense_gives_exit_code_2_and_says_what_would(
     assert hint in " ".join(result.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [["classify", "a.jpg"], ["invert", "a.jpg", "-o", "out"], ["status"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["classify", "a.jpg"], ["invert", "a.jpg", "-o", "out"], ["explain", "a.jpg", "-o", "out"], ["status"]],
+)
 @pytest.mark.parametrize("url", ["localhost:1", "http://localhost:1"])
 def test_no_server_gives_exit_code_3_and_says_how_to_start_one(
     arguments: list[str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -224,7 +230,7 @@ def test_the_address_can_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     assert asked == ["http://scanner-room:8000"]
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["classify"], ["invert"], ["status"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["classify"], ["invert"], ["explain"], ["status"]])
 def test_help_explains_the_command_and_how_it_ends(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0

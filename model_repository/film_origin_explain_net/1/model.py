@@ -1,0 +1,1 @@
+../../film_origin_net/1/model.py

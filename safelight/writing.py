@@ -1,0 +1,90 @@
+"""What the commands that write a file for each picture have in common: names, options, and how it is told."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from safelight.asking import SOME_FAILED, with_progress
+from safelight.files import output_names
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one picture: the file that was written, or why none was."""
+
+    source: str
+    output: str | None = None
+    error: str | None = None
+
+
+Made = tuple[bytes, str | None]
+"""What a file is to hold, or why there is nothing to write."""
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --out, --force and --json."""
+    path = click.Path(file_okay=False, path_type=Path)
+    out = click.option("-o", "--out", type=path, required=True, help="Folder to write to.")
+    force = click.option("--force", is_flag=True, help="Write over files that are there already.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line: source, output, error.")
+    return out(force(as_json(command)))
+
+
+def write_each(
+    sources: Sequence[Path], out: Path, ending: str, make: Callable[[list[Path]], Iterator[Made]], *, force: bool
+) -> Iterator[Written]:
+    """Write a JPEG into ``out`` for each of ``sources``, named with ``ending``; say in order what became of it.
+
+    ``make`` is given those sources whose file may be written, and gives what goes into them, in the same order.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"cannot make the folder {click.format_filename(out)}: {error.strerror}") from error
+    targets = [out / name for name in output_names(sources, ending)]
+    blocked = [target.exists() and not force for target in targets]
+    made = make([path for path, stop in zip(sources, blocked, strict=True) if not stop])
+    for source, target, stop in zip(sources, targets, blocked, strict=True):
+        if stop:
+            yield Written(str(source), error=f"{target} is there already; --force writes over it")
+            continue
+        data, trouble = next(made)
+        trouble = trouble or _write(target, data)
+        yield Written(str(source), None if trouble else str(target), trouble)
+
+
+def _write(target: Path, data: bytes) -> str | None:
+    """Write by way of a neighbour, so that nobody ever sees half a file; the reason if it cannot be done."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        return f"{target} cannot be written: {error.strerror or error}"
+    return None
+
+
+def tell(written: Iterable[Written], total: int, what: str, *, as_json: bool) -> bool:
+    """Print a line for each picture as it is done; whether all went well."""
+    well = True
+    for one in with_progress(written, total, what, quiet=sys.stdout.isatty()):
+        well = well and one.error is None
+        click.echo(json.dumps(asdict(one)) if as_json else _line(one))
+    return well
+
+
+def _line(one: Written) -> str:
+    after = f"error: {one.error}" if one.error else f"-> {click.format_filename(one.output or '')}"
+    return f"{click.format_filename(one.source)} {after}"
+
+
+def end(well: bool) -> None:
+    """End the command with the exit code for pictures that had errors, if some had."""
+    if not well:
+        sys.exit(SOME_FAILED)
