@@ -80,9 +80,9 @@ def _python_library() -> Path | None:
     then runs on this one's standard library.
     """
     name = f"libpython{_python_version()}.so.1.0"
-    for folder in (sysconfig.get_config_var("LIBDIR"), Path(sys.base_prefix, "lib")):
-        if folder and Path(folder, name).exists():
-            return Path(folder, name)
+    for known in (sysconfig.get_config_var("LIBDIR"), Path(sys.base_prefix, "lib")):
+        if known and Path(known, name).exists():
+            return Path(known, name)
     try:
         ctypes.CDLL(name)
     except OSError:
