@@ -15,7 +15,7 @@ from serving.command import command, environment
 from serving.errors import ServingError
 from serving.plain import plain
 from serving.settings import MODEL_FILE, Settings, profile
-from serving.watcher import Watch
+from serving.watch import Watch
 from serving.wheel import find_server
 
 
