@@ -127,7 +127,8 @@ def test_a_port_that_is_taken_meanwhile_ends_the_start_with_the_log(tmp_path: Pa
 
 @pytest.mark.parametrize("wire", ["grpc", "http"])
 def test_a_run_goes_on_after_a_restart(wire: str, tmp_path: Path, photograph: bytes) -> None:
-    settings = on_free_ports(Settings(models=(specs.FILM_ORIGIN.name,)))
+    # Triton waits for open HTTP connections, idle ones too, until the exit timeout
+    settings = on_free_ports(Settings(models=(specs.FILM_ORIGIN.name,), exit_timeout=3))
     first, second = (ServerProcess(settings, log=tmp_path / name) for name in ("first", "second"))
     with Client(f"{wire}://{getattr(first, f'{wire}_url')}") as client:
         with first:
