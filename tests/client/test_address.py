@@ -54,8 +54,7 @@ def test_the_scheme_chooses_the_wire(url: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "here"),
-    [("localhost", True), ("127.0.0.1", True), ("127.1.2.3:9", True), ("[::1]:8001", True), ("10.0.0.1", False)]
-    + [("localhost.example.org", False), ("scanner-room", False)],
+    [("localhost", True), ("127.1.2.3:9", True), ("[::1]:8001", True), ("10.0.0.1", False), ("room", False)],
 )
 def test_this_machine_is_known_by_name_and_number(text: str, here: bool) -> None:
     assert parse_address(text).is_loopback is here
