@@ -9,6 +9,9 @@ BIN := .venv/bin
 DATA ?=
 NEGATIVES ?=
 OUT ?= out
+export DATA NEGATIVES
+# $(call each,--data,DATA): the option for DATA as a whole where that exists, spaces and all; else for each of its words.
+each = if [ -e "$$$2" ]; then set -- "$$@" $1 "$$$2"; else for one in $$$2; do set -- "$$@" $1 "$$one"; done; fi
 
 .PHONY: help run serve test contract check format train evaluate export samples load app clean
 
@@ -16,7 +19,7 @@ help: ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: .venv/serve.done ## Start a real Triton, classify the sample pictures, show the table, stop the server
-	@$(BIN)/safelight demo --out $(OUT)
+	@$(BIN)/safelight demo --out "$(OUT)"
 
 serve: .venv/serve.done ## Keep a server in the foreground (Ctrl-C stops it); ARGS="--grpc-port 9001" passes options on
 	@$(BIN)/safelight serve $(ARGS)
@@ -38,11 +41,12 @@ format: .venv/dev.done ## Put the code into the one format
 	$(BIN)/ruff format .
 
 train: .venv/dev.done ## Train both networks; DATA="folder table.csv ..." with film and digital (docs/data.md)
-	$(BIN)/python -m training film_origin $(DATA:%=--data %) $(ARGS)
-	$(BIN)/python -m training negative_condition $(DATA:%=--data %) $(ARGS)
+	@$(call each,--data,DATA); $(BIN)/python -m training film_origin "$$@" $(ARGS)
+	@$(call each,--data,DATA); $(BIN)/python -m training negative_condition "$$@" $(ARGS)
 
 evaluate: .venv/dev.done ## Report on both networks with real pictures they never saw; DATA=folder NEGATIVES=folder
-	$(BIN)/python -m training evaluate $(DATA:%=--data %) $(NEGATIVES:%=--negatives %) --out $(OUT)/evaluation $(ARGS)
+	@$(call each,--data,DATA); $(call each,--negatives,NEGATIVES); \
+	$(BIN)/python -m training evaluate "$$@" --out "$(OUT)/evaluation" $(ARGS)
 
 export: .venv/dev.done ## Turn trained weights into what Triton serves; refuses what fails parity
 	$(BIN)/python -m export $(ARGS)
@@ -57,7 +61,7 @@ app: .venv/app.done ## The web page, beside a running server (make serve)
 	$(BIN)/streamlit run app/main.py $(ARGS)
 
 clean: ## Remove the environment and everything that was made
-	rm -rf .venv $(OUT) runs build *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv "$(OUT)" runs build *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11 or 3.12 on the PATH; or name one: make run PYTHON=/path/to/python3.11" >&2; exit 2; }

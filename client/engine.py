@@ -43,6 +43,7 @@ class Engine:
 
     def __init__(self, transport: Transport, driver: Driver, retry: Retry) -> None:
         self._transport, self._driver, self._retry = transport, driver, retry
+        self._known = False  # whether the server has ever answered
 
     def classify(
         self, pictures: Iterable[Source], models: Sequence[str], pace: Pace
@@ -117,17 +118,21 @@ class Engine:
         attempt = 1
         while True:
             try:
-                return await self._transport.infer(request, deadline - self._driver.now())
+                response = await self._transport.infer(request, deadline - self._driver.now())
             except ServerUnavailable:
-                pause = self._retry.pause(attempt, random.random())
+                pause = self._retry.pause(attempt, random.random(), known=self._known)
                 if pause is None or self._driver.now() + pause >= deadline:
                     raise
                 await self._driver.sleep(pause)
                 attempt += 1
+            else:
+                self._known = True
+                return response
 
     async def status(self, models: Sequence[str], timeout: float) -> Status:
         """Ask once how the server and the models are; ServerUnavailable when nobody is there."""
         name, version = await self._transport.server(timeout)
+        self._known = True
         ready = await self._transport.is_ready(None, timeout)
         states = {model: await self._transport.is_ready(model, timeout) for model in models}
         return Status(self._transport.address, ready and all(states.values()), name, version, states)

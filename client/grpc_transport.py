@@ -20,6 +20,8 @@ _CHANNEL = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
+_NO_PROXY = [("grpc.enable_http_proxy", 0)]
+"""gRPC takes a proxy from the environment, for this very machine too unless `no_proxy` says otherwise."""
 
 
 class GrpcTransport:
@@ -61,8 +63,9 @@ class GrpcTransport:
 
     async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
         if self._client is None:
+            options = [*_CHANNEL, *(_NO_PROXY if self._where.is_loopback else [])]
             self._client = self._module.InferenceServerClient(
-                self._where.target, ssl=self._where.secure, channel_args=_CHANNEL
+                self._where.target, ssl=self._where.secure, channel_args=options
             )
         try:
             return await settled(getattr(self._client, method)(client_timeout=timeout, **arguments))

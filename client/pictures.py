@@ -1,5 +1,6 @@
 """From what a user hands over to batches that fit into a request. Plain generators: nothing here talks to a server."""
 
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,8 +38,10 @@ def _load(position: int, picture: Source) -> Picture:
 
 def _read(path: Path, source: str) -> Picture:
     try:
-        size = path.stat().st_size
-        return _too_large(source, size) or _checked(source, path.read_bytes())
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):  # a pipe or a device may never end
+            return Picture(source, error="cannot be read: it is not a file but a pipe, a device or a socket")
+        return _too_large(source, found.st_size) or _checked(source, path.read_bytes())
     except OSError as error:
         return Picture(source, error=f"cannot be read: {error.strerror or error}")
     except ValueError as error:  # a path with a null character

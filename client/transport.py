@@ -7,6 +7,7 @@ does. A new wire is a class with these four methods that raises the errors of ``
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -66,6 +67,15 @@ class Address:
     def is_http(self) -> bool:
         """HTTP rather than gRPC."""
         return self.scheme.startswith("http")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is this machine, by name or number."""
+        host = self.target.rpartition(":")[0].strip("[]")
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.target}"

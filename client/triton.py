@@ -42,8 +42,9 @@ _KINDS: dict[str, type[ClientError]] = {
 """gRPC and HTTP statuses; any other is the server's own failure."""
 _TOO_MANY = "batch-size must be <="
 """How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
-_RESTARTING = "is not healthy"
-"""How it says, as an internal error, that a model's process died and is being started again."""
+_COMING_BACK = ("is not healthy", "has no available versions")
+"""How it says, with statuses that do not tell either, that a model's process died, and that the model is not loaded at
+the moment: `safelight serve` loads a model again whose process died."""
 
 
 async def settled(value: Awaitable[T] | T) -> T:
@@ -84,7 +85,7 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
     kind = _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:
         return timed_out(address, timeout)
-    if kind is ServerUnavailable or _RESTARTING in text:
+    if kind is ServerUnavailable or any(words in text for words in _COMING_BACK):
         return unavailable(address, text)
     verb = "failed" if kind is ServerFailed else "refused the request"
     return kind(f"{address} {verb}: {text}" + (f" [{status}]" if kind is ServerFailed and status else ""))

@@ -1,6 +1,9 @@
 """What the commands that ask a server have in common: its address, their exit codes, the progress of long work."""
 
+import errno
 import math
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +22,33 @@ class ServerTrouble(click.ClickException):
     """Ends the command with exit code 3: no server, or not the answer it should give."""
 
     exit_code = 3
+
+
+class OutputLost(click.ClickException):
+    """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says cannot be written."""
+
+    exit_code = 74
+
+
+def say(text: str) -> None:
+    """Print to standard output, as `saying` says."""
+    with saying():
+        click.echo(text)
+
+
+@contextmanager
+def saying() -> Iterator[None]:
+    """For what writes to standard output: where nobody reads it any more, end as quietly as a signal would.
+
+    Raises OutputLost where it cannot be written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered is tried again at the end
+        if error.errno == errno.EPIPE:
+            sys.exit(128 + signal.SIGPIPE)
+        raise OutputLost(f"standard output cannot be written: {error.strerror}") from error
 
 
 def _finite(_: click.Context, __: click.Parameter, seconds: float) -> float:

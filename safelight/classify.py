@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from film.specs import CLASSIFIERS, CLIENT_BATCH, CLIENT_CONCURRENCY, MAX_BATCH
-from safelight.asking import SOME_FAILED, server_errors, server_options, with_progress
+from safelight.asking import SOME_FAILED, say, server_errors, server_options, with_progress
 from safelight.files import files_argument, find_pictures
 
 _NAMES = tuple(spec.name for spec in CLASSIFIERS)
@@ -23,7 +23,8 @@ little more than a guess.
 
 \b
 Exit codes: 0 all pictures were judged, 1 some had errors, 2 the command was not
-understood, 3 no server answers or it does not answer as it should.
+understood, 3 no server answers or it does not answer as it should,
+130 stopped with Ctrl-C.
 """
 
 
@@ -81,7 +82,7 @@ def classify(
             lines_on_terminal = as_json and sys.stdout.isatty()
             for one in with_progress(answers, len(pictures), "Classifying", quiet=lines_on_terminal):
                 if as_json:
-                    click.echo(json.dumps(one.to_dict(maps=maps), allow_nan=False))
+                    say(json.dumps(one.to_dict(maps=maps), allow_nan=False))
                 else:
                     seen.append(one)
                 failed = failed or one.error is not None

@@ -1,6 +1,9 @@
 """The ``safelight`` command: a list of commands, each loaded from its room when it is asked for."""
 
+import signal
+import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -18,6 +21,8 @@ Exit codes:
   1  some pictures had errors; the others were done
   2  the command was not understood, or a server could not be started
   3  no server answers, or it does not answer as it should
+  74 standard output cannot be written: the disk is full, perhaps
+  130 stopped with Ctrl-C; what was printed or written until then is complete
 
 Every command explains itself: safelight classify --help
 """
@@ -34,6 +39,14 @@ class _Lazy(click.Group):
         "explain": "safelight.explain:explain",
         "status": "safelight.status:status",
     }
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Ctrl-C ends it with a code of its own: click's 1 would mean that pictures had errors."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            sys.exit(128 + signal.SIGINT)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which a newcomer needs them."""

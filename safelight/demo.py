@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from safelight.asking import SOME_FAILED, ServerTrouble, server_errors
+from safelight.asking import SOME_FAILED, ServerTrouble, say, server_errors
 from safelight.explain import write_defects, write_explanations
 from safelight.files import find_pictures
 from safelight.invert import write_positives
@@ -58,7 +58,7 @@ def demo(samples: Path, out: Path) -> None:
     from rich.console import Console
 
     from client import Client
-    from safelight.sheet import contact_sheet
+    from safelight.sheet import write_sheet
     from safelight.tables import print_predictions
     from serving.errors import ServingError
     from serving.server import ServerProcess
@@ -84,12 +84,11 @@ def demo(samples: Path, out: Path) -> None:
     except ServingError as error:
         raise ServerTrouble(str(error)) from error
 
-    click.echo(f"{name.server} {name.version} was ready after {seconds:.1f} s and judged {len(pictures)} pictures.\n")
+    say(f"{name.server} {name.version} was ready after {seconds:.1f} s and judged {len(pictures)} pictures.\n")
     print_predictions(predictions)
     positives = {one.source: one.output for one in inverted if one.output}
-    contact_sheet(predictions, positives, out / "contact_sheet.jpg")
-    written = [*inverted, *explained]
-    click.echo(_where(samples, out, written))
+    written = [*inverted, *explained, write_sheet(predictions, positives, out / "contact_sheet.jpg")]
+    say(_where(samples, out, written))
     if any(one.error for one in predictions) or any(one.error for one in written):
         sys.exit(SOME_FAILED)
 

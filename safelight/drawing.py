@@ -28,7 +28,7 @@ _CAPTION, _GAP = 0.06, 10
 def draw_explanation(data: bytes, explanation: "Explanation") -> bytes:
     """A JPEG of the encoded picture ``data`` under its heat map, with the verdict below; ImageError as `decode`."""
     assert explanation.heatmap is not None
-    return _strip([(overlay(_fitted(data, SIDE), explanation.heatmap), str(explanation.origin))])
+    return _strip([(overlay(fitted(data, SIDE), explanation.heatmap), str(explanation.origin))])
 
 
 def draw_defects(data: bytes, prediction: "Prediction") -> bytes:
@@ -37,7 +37,7 @@ def draw_defects(data: bytes, prediction: "Prediction") -> bytes:
     A map is drawn as it is, from 0 to 1, so that maps of several pictures can be compared; over the negative in grey,
     because its orange is one of the map's colours.
     """
-    negative = _fitted(data, PANEL)
+    negative = fitted(data, PANEL)
     grey = np.asarray(Image.fromarray(negative).convert("L").convert("RGB"))
     panels = [(negative, f"{prediction.condition}" + ("" if prediction.named_defects else ", no defect named"))]
     for name, chance in prediction.named_defects.items():
@@ -47,7 +47,8 @@ def draw_defects(data: bytes, prediction: "Prediction") -> bytes:
     return _strip(panels)
 
 
-def _fitted(data: bytes, side: int) -> "NDArray[np.uint8]":
+def fitted(data: bytes, side: int) -> "NDArray[np.uint8]":
+    """Upright RGB pixels of an encoded picture, UINT8 (height, width, 3), ``side`` at most each way."""
     image = Image.fromarray(decode(data))
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.asarray(image)

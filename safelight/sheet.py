@@ -1,25 +1,28 @@
 """A contact sheet of what the server said: pictures, positives beside their negatives, verdicts below."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from PIL import Image
+from safelight.writing import Written, write
 
+if TYPE_CHECKING:
     from client import Prediction
 
 _CELL, _CAPTION, _GAP, _COLUMNS = 250, 44, 10, 6
 _PAPER, _INK, _FAINT = (24, 22, 22), (236, 232, 226), (165, 158, 150)
 
 
-def contact_sheet(predictions: Sequence["Prediction"], positives: Mapping[str, str], file: Path) -> None:
+def write_sheet(predictions: Sequence["Prediction"], positives: Mapping[str, str], file: Path) -> Written:
     """Write a JPEG with a cell for each prediction, and one after it for its positive where ``positives`` has one.
 
     ``positives`` leads from a prediction's source to the positive's file. Pictures that could not be judged are left
-    out; with none left, nothing is written.
+    out; with none left, nothing is written. Says what became of it.
     """
+    from film.errors import ImageError
+
     cells: list[tuple[str, str, str] | None] = []
     for one in predictions:
         if not one.error:
@@ -29,8 +32,13 @@ def contact_sheet(predictions: Sequence["Prediction"], positives: Mapping[str, s
             cells.append((one.source, Path(one.source).name, _verdict(one, negative=positive is not None)))
             if positive:
                 cells.append((positive, "its positive", ""))
-    if cells:
-        _draw(cells).save(file, "JPEG", quality=88)
+    if not cells:
+        return Written("the contact sheet")
+    try:
+        trouble = write(file, _draw(cells))
+    except (ImageError, OSError) as error:  # a picture that was there when the server was asked
+        trouble = f"it cannot be drawn: {error}"
+    return Written("the contact sheet", None if trouble else str(file), trouble)
 
 
 def _verdict(one: "Prediction", *, negative: bool) -> str:
@@ -39,8 +47,10 @@ def _verdict(one: "Prediction", *, negative: bool) -> str:
     return ", ".join([str(one.condition), *(name.replace("_", " ") for name in one.named_defects)])
 
 
-def _draw(cells: Sequence[tuple[str, str, str] | None]) -> "Image.Image":
+def _draw(cells: Sequence[tuple[str, str, str] | None]) -> bytes:
     from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+    from safelight.drawing import fitted
 
     step_x, step_y = _CELL + _GAP, _CELL + _CAPTION + _GAP
     columns = min(_COLUMNS, len(cells))
@@ -52,9 +62,10 @@ def _draw(cells: Sequence[tuple[str, str, str] | None]) -> "Image.Image":
             continue
         source, title, verdict = cell
         left, top = _GAP + number % columns * step_x, _GAP + number // columns * step_y
-        with Image.open(source) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright = Image.fromarray(fitted(Path(source).read_bytes(), _CELL))
         sheet.paste(ImageOps.pad(upright, (_CELL, _CELL), Image.Resampling.LANCZOS, _PAPER), (left, top))
         draw.text((left, top + _CELL + 4), title, _INK, font)
         draw.text((left, top + _CELL + 23), verdict, _FAINT, font)
-    return sheet
+    data = io.BytesIO()
+    sheet.save(data, "JPEG", quality=88)
+    return data.getvalue()

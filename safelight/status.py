@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from safelight.asking import ServerTrouble, server_errors, server_options
+from safelight.asking import ServerTrouble, say, server_errors, server_options
 
 _EPILOG = """\b
 Examples:
@@ -28,11 +28,11 @@ def status(url: str, timeout: float, as_json: bool) -> None:
         with Client(url, timeout=timeout) as client:
             found = client.status()
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        say(json.dumps(found.to_dict()))
     else:
-        click.echo(f"{found.server} {found.version} at {found.address}: {_word(found.ready)}")
+        say(f"{found.server} {found.version} at {found.address}: {_word(found.ready)}")
         for model, ready in found.models.items():
-            click.echo(f"  {model:<20} {_word(ready)}")
+            say(f"  {model:<20} {_word(ready)}")
     if not found.ready:
         sys.exit(ServerTrouble.exit_code)
 

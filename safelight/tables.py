@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from safelight.asking import say, saying
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -39,9 +41,9 @@ def print_predictions(predictions: Iterable["Prediction"]) -> None:
         last = Text(f"error: {one.error}", "red") if one.error else Text(_defects(one))
         table.add_row(Text(click.format_filename(one.source)), _cell(one.origin), _cell(one.condition), last)
     out = console()
-    with out.capture() as captured:
+    with saying(), out.capture() as captured:  # it touches the output even so
         out.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    say("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _cell(verdict: "Verdict | None") -> "str | Text":

@@ -1,6 +1,8 @@
 """What the commands that write a file for each picture have in common: names, options, and how it is told."""
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +11,7 @@ from typing import Any
 
 import click
 
-from safelight.asking import SOME_FAILED, with_progress
+from safelight.asking import SOME_FAILED, say, with_progress
 from safelight.files import output_names
 
 
@@ -47,25 +49,35 @@ def write_each(
     except OSError as error:
         raise click.UsageError(f"cannot make the folder {click.format_filename(out)}: {error.strerror}") from error
     targets = [out / name for name in output_names(sources, ending)]
-    blocked = [target.exists() and not force for target in targets]
-    made = make([path for path, stop in zip(sources, blocked, strict=True) if not stop])
-    for source, target, stop in zip(sources, targets, blocked, strict=True):
-        if stop:
-            yield Written(str(source), error=f"{target} is there already; --force writes over it")
+    obstacles = [_obstacle(target, force=force) for target in targets]
+    made = make([path for path, obstacle in zip(sources, obstacles, strict=True) if not obstacle])
+    for source, target, obstacle in zip(sources, targets, obstacles, strict=True):
+        if obstacle:
+            yield Written(str(source), error=obstacle)
             continue
         data, trouble = next(made)
-        trouble = trouble or _write(target, data)
+        trouble = trouble or write(target, data)
         yield Written(str(source), None if trouble else str(target), trouble)
 
 
-def _write(target: Path, data: bytes) -> str | None:
+def _obstacle(target: Path, *, force: bool) -> str | None:
+    """Why ``target`` is not even tried."""
+    try:
+        found = target.exists()
+    except OSError as error:  # a name that is too long, for one
+        return f"{target} cannot be written: {error.strerror}"
+    return f"{target} is there already; --force writes over it" if found and not force else None
+
+
+def write(target: Path, data: bytes) -> str | None:
     """Write by way of a neighbour, so that nobody ever sees half a file; the reason if it cannot be done."""
-    part = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{os.getpid()}.part")  # no longer than a name may be
     try:
         part.write_bytes(data)
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         return f"{target} cannot be written: {error.strerror or error}"
     return None
 
@@ -75,7 +87,7 @@ def tell(written: Iterable[Written], total: int, what: str, *, as_json: bool) ->
     well = True
     for one in with_progress(written, total, what, quiet=sys.stdout.isatty()):
         well = well and one.error is None
-        click.echo(json.dumps(asdict(one)) if as_json else _line(one))
+        say(json.dumps(asdict(one)) if as_json else _line(one))
     return well
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import film
+from serving.plain import plain
 from serving.settings import Settings, profile
 from serving.wheel import Server
 
@@ -56,13 +57,13 @@ def command(settings: Settings, server: Server, shared_memory_prefix: str) -> li
 def environment(settings: Settings, server: Server, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment that makes Triton's Python models run in this Python, with this `film`.
 
-    The stub looks for `python3` on PATH and takes that one's packages.
+    The stub looks for `python3` on PATH and takes that one's packages. Both are given by names that it can read.
     """
     kept = {name: value for name, value in inherited.items() if name != "PYTHONHOME"}
     ours = {
-        "PATH": [Path(sys.prefix, "bin")],
+        "PATH": [plain(Path(sys.prefix)) / "bin"],
         "LD_LIBRARY_PATH": server.libraries,
-        "PYTHONPATH": [Path(film.__file__).parents[1]],
+        "PYTHONPATH": [plain(Path(film.__file__).parents[1])],
     }
     joined = {
         name: os.pathsep.join([*map(str, folders), *filter(None, [kept.get(name, "")])])

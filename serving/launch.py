@@ -5,17 +5,20 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 from film import specs
 from serving import gpu, leftovers
-from serving.artefacts import network_file, plainly_named
+from serving.artefacts import network_file
 from serving.command import command, environment
 from serving.container import find_container
 from serving.errors import ServingError
+from serving.plain import plain
 from serving.settings import MODEL_FILE, Settings, profile
-from serving.watcher import Watch
+from serving.watch import Watch
 from serving.wheel import find_wheel
 
 
@@ -24,11 +27,11 @@ def launch(settings: Settings) -> NoReturn:
     check(settings)
     settings = replace(settings, host=_numeric(settings.host))
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
-    settings = replace(settings, repository=plainly_named(settings))
+    repository = plain(settings.repository, for_dali="dali" in profile(settings.profile).backends)
     leftovers.remove_all()
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
-    argv = command(settings, server, leftovers.prefix(os.getpid()))
+    argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()))
     variables = environment(settings, server, os.environ)
     print(f"Starting Triton. {profile(settings.profile).notice}".rstrip(), file=sys.stderr, flush=True)
     _start_watcher(settings)
@@ -48,6 +51,7 @@ def check(settings: Settings) -> None:
     for model in settings.models:
         _check_model(settings, model)
     _check_ports(settings)
+    _check_site_packages()
 
 
 def _check_device(settings: Settings) -> None:
@@ -103,6 +107,16 @@ def _check_ports(settings: Settings) -> None:
                 f"Port {port} on {settings.host} cannot be used ({error.strerror}): "
                 f"stop what holds it, or choose another with --{name}-port."
             ) from error
+
+
+def _check_site_packages() -> None:
+    """The Python inside Triton reads these files as ASCII whatever the locale, and ends where it cannot."""
+    for file in Path(sysconfig.get_path("purelib")).glob("*.pth"):
+        if not file.read_bytes().isascii():
+            raise ServingError(
+                f"{file} has letters beyond ASCII, which the Python inside Triton cannot read: install the package "
+                "that it belongs to without -e, or from a folder with a plain name."
+            )
 
 
 def _numeric(host: str) -> str:

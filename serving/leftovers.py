@@ -24,7 +24,7 @@ def prefix(server: int) -> str:
 
 def remove(server: int) -> None:
     """End the model processes of a server that has ended, and remove its shared memory."""
-    for process in _stubs(server):
+    for process, _ in stubs(server):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     for region in SHARED_MEMORY.glob(f"{prefix(server)}*"):
@@ -43,20 +43,35 @@ def _ours() -> str:
     return f"safelight_{(_PROCESSES / 'self' / 'ns' / 'pid').stat().st_ino}_"
 
 
-def _stubs(server: int) -> Iterator[int]:
+def stubs(server: int) -> Iterator[tuple[int, str]]:
+    """The processes of a server's models that live, each with the name of its model."""
     for folder in _PROCESSES.glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if words[0].endswith(_STUB) and any(word.startswith(prefix(server)) for word in words) and _owned(folder):
-                yield int(folder.name)
+                yield int(folder.name), Path(words[1]).parents[1].name  # .../model/version/model.py
+
+
+def dead_stubs(server: int) -> Iterator[int]:
+    """The processes of a server's models that have ended by themselves: it has not asked how."""
+    for folder in _PROCESSES.glob("[0-9]*"):
+        state, parent, name = _state(int(folder.name))
+        if state == "Z" and parent == server and _STUB.startswith(name):
+            yield int(folder.name)
 
 
 def _alive(process: int) -> bool:
+    return _state(process)[0] not in ("", "Z")
+
+
+def _state(process: int) -> tuple[str, int, str]:
+    """State, parent and name (its first 15 letters) of a process; no state for one that is gone."""
     try:
-        state = (_PROCESSES / str(process) / "stat").read_text().rpartition(")")[2].split()[0]
+        first, _, rest = (_PROCESSES / str(process) / "stat").read_text(errors="replace").rpartition(")")
     except OSError:
-        return False
-    return state != "Z"
+        return "", 0, ""
+    state, parent, *_ = rest.split()
+    return state, int(parent), first.partition("(")[2]
 
 
 def _owned(path: Path) -> bool:

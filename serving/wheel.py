@@ -1,7 +1,7 @@
 """Finds Triton in the nvidia-pytriton wheel and lays its parts out as it wants them.
 
 The wheel keeps the Python backend in one folder and a stub for each Python in others; Triton wants the backend and the
-stub of the running Python side by side. So a folder of links is made, once, in the user's cache.
+stub of the running Python side by side. So a folder of links is made, once, where `serving.plain` keeps its links.
 """
 
 import ctypes
@@ -9,13 +9,13 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import shutil
 import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving.errors import ServingError
+from serving.plain import folder, place
 
 DISTRIBUTION = "nvidia-pytriton"
 
@@ -50,11 +50,11 @@ def find_wheel() -> Server:
     parts = _parts_folder(triton)
     try:
         for file in backend.glob("*.*"):
-            _place(file, parts / "backends" / "python" / file.name)
-        _place(stub, parts / "backends" / "python" / stub.name, program=True)
-        _place(triton / "bin" / "tritonserver", parts / "bin" / "tritonserver", program=True)
+            place(file, parts / "backends" / "python" / file.name)
+        place(stub, parts / "backends" / "python" / stub.name, program=True)
+        place(triton / "bin" / "tritonserver", parts / "bin" / "tritonserver", program=True)
         if library is not None:
-            _place(library, parts / "lib" / library.name)
+            place(library, parts / "lib" / library.name)
     except OSError as error:
         raise ServingError(
             f"{parts} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a folder that can."
@@ -80,9 +80,9 @@ def _python_library() -> Path | None:
     then runs on this one's standard library.
     """
     name = f"libpython{_python_version()}.so.1.0"
-    for folder in (sysconfig.get_config_var("LIBDIR"), Path(sys.base_prefix, "lib")):
-        if folder and Path(folder, name).exists():
-            return Path(folder, name)
+    for known in (sysconfig.get_config_var("LIBDIR"), Path(sys.base_prefix, "lib")):
+        if known and Path(known, name).exists():
+            return Path(known, name)
     try:
         ctypes.CDLL(name)
     except OSError:
@@ -95,25 +95,6 @@ def _python_library() -> Path | None:
 
 def _parts_folder(triton: Path) -> Path:
     """One folder for each wheel, wherever it is installed, and Python."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = hashlib.sha256(f"{triton}\n{sys.base_prefix}".encode()).hexdigest()[:12]
+    installed = hashlib.sha256(os.fsencode(f"{triton}\n{sys.base_prefix}")).hexdigest()[:12]
     version = importlib.metadata.version(DISTRIBUTION)
-    return cache / "safelight" / f"triton-{version}-python{_python_version()}-{place}"
-
-
-def _place(source: Path, target: Path, *, program: bool = False) -> None:
-    """Link ``target`` to ``source``; a program without its run bit, which some installers drop, is copied and given it.
-
-    Done under another name and moved, so that two servers that start together do not trip over each other.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    copy = program and not os.access(source, os.X_OK)
-    if target.exists() and target.is_symlink() is not copy and (copy or target.samefile(source)):
-        return
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    if copy:
-        shutil.copyfile(source, fresh)
-        fresh.chmod(0o755)
-    else:
-        fresh.symlink_to(source)
-    fresh.replace(target)
+    return folder() / f"triton-{version}-python{_python_version()}-{installed}"

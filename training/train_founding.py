@@ -19,10 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import track
 
-from film.images import decode
 from film.specs import FILM_ORIGIN
 from training import founding
 from training.data.pairs import Pairs
+from training.data.pictures import decode_file
 from training.keras_loop import fit
 
 
@@ -84,7 +84,7 @@ def train(
 
 def _decoded(table: pd.DataFrame) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """The digital and the film photographs of ``table``, uint8 (h, w, 3) each."""
-    pictures = [decode(path.read_bytes()) for path in track(table.path, "Reading photographs")]
+    pictures = [decode_file(path) for path in track(table.path, "Reading photographs")]
     film = (table.label == FILM_ORIGIN.positive).tolist()
     return [p for p, f in zip(pictures, film, strict=True) if not f], [
         p for p, f in zip(pictures, film, strict=True) if f

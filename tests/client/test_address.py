@@ -50,3 +50,11 @@ def test_any_text_is_an_address_or_is_refused_as_one(text: str) -> None:
 @pytest.mark.parametrize(("url", "kind"), [("h:1", "GrpcTransport"), ("http://h:1", "BlockingHttpTransport")])
 def test_the_scheme_chooses_the_wire(url: str, kind: str) -> None:
     assert type(open_transport(url, asynchronous=False)).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "here"),
+    [("localhost", True), ("127.1.2.3:9", True), ("[::1]:8001", True), ("10.0.0.1", False), ("room", False)],
+)
+def test_this_machine_is_known_by_name_and_number(text: str, here: bool) -> None:
+    assert parse_address(text).is_loopback is here

@@ -191,6 +191,28 @@ def test_a_server_that_stays_away_is_given_up_after_the_attempts() -> None:
     assert len(both.transport.requests) == 3
 
 
+def test_a_server_that_has_answered_is_waited_for_as_long_as_a_restart_takes() -> None:
+    both = Both(failures=[None, *[DOWN] * 12])
+    seen = both.classify(pictures(2), [FILM_ORIGIN.name], batch_size=1, concurrency=1)
+    assert all(one.origin for one in seen)
+    assert 13 <= sum(both.slept) <= 31
+
+
+def test_one_that_never_has_is_given_up_soon() -> None:
+    both = Both(failures=[DOWN] * 20)
+    with pytest.raises(ServerUnavailable):
+        both.classify([b"a"], [FILM_ORIGIN.name])
+    assert sum(both.slept) < 2
+
+
+def test_one_that_has_told_its_status_is_known() -> None:
+    fake, slept = FakeTransport(failures=[DOWN] * 8), list[float]()
+    with Client(transport=fake, sleep=slept.append) as client:
+        client.status()
+        assert client.classify([b"a"], [FILM_ORIGIN.name])[0].origin
+    assert len(slept) == 8
+
+
 def test_retries_stay_within_the_timeout() -> None:
     both = Both(Retry(attempts=9, first=10.0, longest=10.0), failures=[DOWN] * 10)
     with pytest.raises(ServerUnavailable):

@@ -1,4 +1,5 @@
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
 
     assert picture.data == b""
     assert picture.error == "too large: 268,435,457 bytes, and 268,435,456 is the limit"
+
+
+def test_what_may_never_end_is_not_opened(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe.jpg", tmp_path / "link.jpg"
+    os.mkfifo(pipe)  # nobody writes to it: opening it would wait for ever
+    link.symlink_to("/dev/zero")
+    for picture in load([pipe, link, "/dev/zero"]):
+        assert picture.error == "cannot be read: it is not a file but a pipe, a device or a socket"
+        assert picture.data == b""
 
 
 @pytest.mark.parametrize("single", ["a.jpg", Path("a.jpg"), b"bytes"])

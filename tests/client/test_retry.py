@@ -23,7 +23,7 @@ def test_the_pauses_of_one_request_double_until_the_attempts_are_used_up() -> No
     assert [retry.pause(attempt, 1.0) for attempt in (1, 2, 3, 4)] == [1.0, 2.0, 3.0, None]
 
 
-@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first": -1.0}, {"longest": -1.0}])
+@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"strangers": 0}, {"first": -1.0}, {"longest": -1.0}])
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="attempts must be 1 or more"):
+    with pytest.raises(ValueError, match="attempts and strangers must be 1 or more"):
         Retry(**wrong)  # type: ignore[arg-type]

@@ -133,6 +133,17 @@ def test_a_picture_larger_than_a_usual_request_goes_through_alone(url: str, phot
     assert [one.error for one in seen] == [None] * 3
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_proxy_in_the_environment_is_not_asked_for_this_machine(
+    server: Any, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    port = server.grpc_url.rpartition(":")[2]
+    with Client(f"{host}:{port}", timeout=5) as client:
+        assert client.ready()
+
+
 def test_too_little_time_is_a_timeout_and_the_client_goes_on(client: Client, photographs: list[bytes]) -> None:
     with pytest.raises(RequestTimeout, match="did not answer within"):
         client.classify(photographs, QUICK, timeout=0.001)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from client import Client
 from film import specs
 from serving import leftovers
 from serving.cli import arguments
@@ -35,7 +36,8 @@ def remains(server: int) -> list[str]:
             command = (folder / "cmdline").read_text(errors="replace")
         except OSError:
             continue  # ended meanwhile
-        if mark in command or (str(server) in command and "serving.watcher" in command):
+        beside = "serving.watcher" in command or "serving.guard" in command
+        if mark in command or (str(server) in command and beside):
             found.append(command.replace("\0", " "))
     return found
 
@@ -121,6 +123,66 @@ def test_a_port_that_is_taken_meanwhile_ends_the_start_with_the_log(tmp_path: Pa
         ServerProcess(replace(quick_settings(), http_port=settings.http_port), log=tmp_path / "second"),
     ):
         pass
+
+
+@pytest.mark.parametrize("wire", ["grpc", "http"])
+def test_a_run_goes_on_after_a_restart(wire: str, tmp_path: Path, photograph: bytes) -> None:
+    # Triton waits for open HTTP connections, idle ones too, until the exit timeout
+    settings = on_free_ports(Settings(models=(specs.FILM_ORIGIN.name,), exit_timeout=3))
+    first, second = (ServerProcess(settings, log=tmp_path / name) for name in ("first", "second"))
+    with Client(f"{wire}://{getattr(first, f'{wire}_url')}") as client:
+        with first:
+            answers = client.iter_classify([photograph] * 20, [specs.FILM_ORIGIN.name], batch_size=2)
+            seen = [next(answers)]
+        with second:
+            seen += answers
+    assert len(seen) == 20
+    assert {one.origin and one.origin.label for one in seen} == {seen[0].origin.label}
+
+
+def stub_of(server: int, model: str) -> int:
+    """The process id of one process of a model."""
+    return next(process for process, name in leftovers.stubs(server) if name == model)
+
+
+def test_a_model_whose_process_was_killed_answers_again(tmp_path: Path, photograph: bytes) -> None:
+    log = tmp_path / "log"
+    with ServerProcess(quick_settings(), log=log) as server, Client(server.grpc_url) as client:
+        process, (before,) = server.process_id, client.invert([photograph])
+        for stub in [stub for stub, _ in leftovers.stubs(process)]:
+            os.kill(stub, signal.SIGKILL)
+        (after,) = client.invert([photograph])  # asked while nobody can answer
+        assert after == before
+        began = time.monotonic()
+    assert time.monotonic() - began < server.settings.exit_timeout
+    assert f"died; loading {specs.INVERSION_MODEL} again." in log.read_text()
+    assert eventually(lambda: not remains(process)), remains(process)
+
+
+def test_a_step_of_an_ensemble_is_loaded_again_too(tmp_path: Path, photograph: bytes) -> None:
+    settings = on_free_ports(Settings(models=(specs.FILM_ORIGIN.name, *QUICK)))
+    with ServerProcess(settings, log=tmp_path / "log") as server, Client(server.grpc_url) as client:
+        models = [specs.FILM_ORIGIN.name]
+        (before,) = client.classify([photograph], models)
+        os.kill(stub_of(server.process_id, specs.FILM_ORIGIN.network_model), signal.SIGKILL)
+        (after,) = client.classify([photograph], models)
+        assert after.origin == before.origin
+        assert client.invert([photograph])[0].data, "what did not die goes on"
+
+
+def test_a_model_that_cannot_be_loaded_again_ends_the_server(tmp_path: Path, repository: Path) -> None:
+    own = tmp_path / "repository"
+    shutil.copytree(repository / specs.INVERSION_MODEL, own / specs.INVERSION_MODEL)
+    warmup = Path(specs.FILM_ORIGIN.preprocess_model, "warmup")
+    shutil.copytree(repository / warmup, own / warmup)
+    log = tmp_path / "log"
+    with ServerProcess(replace(quick_settings(), repository=own), log=log) as server:
+        process = server.process_id
+        (own / specs.INVERSION_MODEL / "1" / "model.py").unlink()
+        os.kill(stub_of(process, specs.INVERSION_MODEL), signal.SIGKILL)
+        assert os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT).si_status != 0
+    assert "Error: A model's process died and the model cannot be loaded again" in log.read_text()
+    assert eventually(lambda: not remains(process)), remains(process)
 
 
 BROKEN = {

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import socket
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,17 @@ def test_a_numpy_that_empties_answers_is_refused(
     metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 2.3.0\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert "numpy 2.3.0" in refused(run(*ports))
+
+
+def test_a_link_to_code_that_triton_cannot_read_is_named(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain.pth").write_text("/srv/code")
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pytriton", None)
+    assert "is not installed" in refused(run(*ports)), "this one is readable"
+    (tmp_path / "own.pth").write_text("/srv/für mich", encoding="utf-8")
+    assert f"{tmp_path / 'own.pth'} has letters beyond ASCII" in refused(run(*ports))
 
 
 def test_help_shows_examples() -> None:

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from film.errors import DamagedImage
 from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.data.labels import UNLABELLED, LabelsError
-from training.data.pictures import SAMPLES_TABLE, default_data, index, read, source_of
+from training.data.pictures import SAMPLES_TABLE, decode_file, default_data, index, list_pictures, read, source_of
 from training.data.split import TEST_SHARE, SplitError, split
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "licensed"
@@ -24,6 +25,19 @@ def test_the_source_is_the_name_up_to_the_last_underscore() -> None:
     assert source_of(Path("a/oakes_00493955a3.jpg")) == "oakes"
     assert source_of(Path("two_words_01.png")) == "two_words"
     assert source_of(Path("lonely.jpg")) == "lonely"
+
+
+def test_a_folder_that_is_called_like_a_picture_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "b.jpg").mkdir()
+    assert list_pictures(tmp_path) == [tmp_path / "a.jpg"]
+
+
+def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff and no more")
+    with pytest.raises(DamagedImage, match=f"{broken} cannot be trained on: JPEG is damaged"):
+        decode_file(broken)
 
 
 def test_a_source_is_never_on_both_sides(tmp_path: Path) -> None:

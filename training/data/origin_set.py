@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import track
 
-from film.images import decode
 from film.ops.fast import decode_crop_resize
 from film.specs import FILM_ORIGIN
 from training.data.darkroom import twins
+from training.data.pictures import decode_file
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
@@ -82,7 +82,7 @@ def _alone() -> None:
 def _make(job: tuple[Path, list[Path], list[int], int]) -> None:
     """Write the files of one variant of a photograph: a pair of twins, or one picture of real film."""
     path, files, seed, size = job
-    rng, picture = np.random.default_rng(seed), decode(path.read_bytes())
+    rng, picture = np.random.default_rng(seed), decode_file(path)
     jpegs = twins.make_twins(picture, size, rng) if len(files) == 2 else (twins.make_single(picture, size, rng),)
     for file, jpeg in zip(files, jpegs, strict=True):
         half = file.with_suffix(".part")

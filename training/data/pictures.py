@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from film.errors import ImageError
+from film.images import decode
 from film.specs import DEFECTS, NEGATIVE_CONDITION, PICTURE_SUFFIXES
 from training.data.labels import LabelsError, read_labels
 from training.data.split import group, split
@@ -37,7 +41,15 @@ def list_pictures(folder: Path) -> list[Path]:
     """Every picture in ``folder``, not below it, in order of name; empty when there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+
+
+def decode_file(path: Path) -> NDArray[np.uint8]:
+    """Upright RGB pixels, UINT8 (height, width, 3), of a file; an ImageError of film.images that names the file."""
+    try:
+        return decode(path.read_bytes())
+    except ImageError as error:
+        raise type(error)(f"{path} cannot be trained on: {error}. Take it out of the folder.") from error
 
 
 def read(data: Data, labels: tuple[str, ...]) -> pd.DataFrame:

@@ -1,0 +1,141 @@
+"""Stands beside a server that is ready: loads a model again whose process has died, and cleans up at the end.
+
+Each of our models runs in processes of its own. When one dies - out of memory, say - this Triton goes on calling itself
+and the model ready and refuses every request to it; it starts no other. `serving.watcher` becomes this module.
+It sleeps until a process ends and looks now and then whether there are new ones.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from typing import NoReturn
+
+from film import specs
+from serving import leftovers
+from serving.errors import ServingError
+from serving.watch import Ended, Watch, clean_up, companion, give_up, send, wait
+
+_LOOK_SECONDS = 10.0
+"""Between two looks for processes of models that somebody else has loaded."""
+_SETTLE_SECONDS = 1.0
+"""In which Triton collects a process that it has ended itself."""
+_LAST_SECONDS = 3.0
+"""In which it ends once all its models have ended."""
+
+
+def main(watch: Watch) -> int:
+    """Guard one server to its end; return the exit code."""
+    try:
+        return _guard(watch)
+    except Ended:
+        clean_up(watch)
+        return 0
+
+
+class _Processes:
+    """The processes of a server's models; ``lost`` has those that were found dead."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._models: dict[int, str] = {}
+        self._open: dict[int, int] = {}
+        self.lost: set[int] = set()
+
+    def look(self) -> list[int]:
+        """An open descriptor of each that lives."""
+        for process, model in leftovers.stubs(self._server):
+            if process not in self._models:
+                with contextlib.suppress(ProcessLookupError):
+                    self._open[os.pidfd_open(process)] = process
+                    self._models[process] = model
+        return list(self._open)
+
+    def close(self, descriptors: list[int]) -> None:
+        """Let go of those that have ended."""
+        for descriptor in descriptors:
+            os.close(descriptor)
+            del self._open[descriptor]
+
+    def dead(self) -> dict[int, str]:
+        """Those newly found dead, with their models; no name for one that died before it was seen."""
+        found = [process for process in leftovers.dead_stubs(self._server) if process not in self.lost]
+        return {process: self._models.get(process, "") for process in found}
+
+
+def _guard(watch: Watch) -> int:
+    beside, processes = companion(watch), _Processes(watch.server)
+    while True:
+        running = processes.look()
+        if processes.lost and not running and not _answers(watch, "health/ready"):
+            _hasten(watch, beside)
+        processes.close(wait(watch, beside, 0 if processes.dead() else _LOOK_SECONDS, running))
+        if processes.dead():
+            wait(watch, beside, _SETTLE_SECONDS)
+        dead = processes.dead()
+        processes.lost.update(dead)
+        try:
+            _load_again(watch, set(dead.values()))
+        except (ServingError, OSError) as error:
+            wait(watch, beside, _SETTLE_SECONDS)  # if it was told to stop in the meantime, this is the end
+            return give_up(watch, f"A model's process died and the model cannot be loaded again ({error}).")
+
+
+def _hasten(watch: Watch, beside: int | None) -> NoReturn:
+    """End a server that has stopped its models and waits in vain for requests that a dead process had taken."""
+    wait(watch, beside, _LAST_SECONDS)
+    send(watch, signal.SIGKILL)
+    raise Ended
+
+
+def _load_again(watch: Watch, models: set[str]) -> None:
+    """Load the public models again that the models whose processes died are steps of; all of them for no name.
+
+    None for a server that stops, or a model that somebody has unloaded.
+    """
+    ready = {model for model in models if _answers(watch, f"models/{model}/ready" if model else "health/ready")}
+    asked = [public for public in watch.models if "" in ready or ready & set(_steps(public))]
+    if not asked:
+        return
+    what = " and ".join(sorted(filter(None, ready))) or "a model"
+    print(f"A process of {what} died; loading {', '.join(asked)} again.", file=sys.stderr, flush=True)
+    for public in asked:
+        _post(watch, f"{public}/unload", {"parameters": {"unload_dependents": True}})
+    for public in asked:
+        _post(watch, f"{public}/load", {})
+    print(f"{', '.join(asked)} can be asked again.", file=sys.stderr, flush=True)
+
+
+def _steps(public: str) -> tuple[str, ...]:
+    """The models that a public model is made of."""
+    if public == specs.INVERSION_MODEL:
+        return (public,)
+    spec = specs.classifier(public)
+    return (spec.name, spec.preprocess_model, spec.network_model)
+
+
+def _post(watch: Watch, what: str, body: dict[str, object]) -> None:
+    request = urllib.request.Request(
+        f"http://{watch.http}/v2/repository/models/{what}", json.dumps(body).encode(), method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=watch.ready_timeout):
+            pass
+    except urllib.error.HTTPError as error:
+        raise ServingError(error.read().decode("utf-8", "replace")) from error
+
+
+def _answers(watch: Watch, path: str) -> bool:
+    """Whether the server says yes to a question about readiness."""
+    try:
+        with urllib.request.urlopen(f"http://{watch.http}/v2/{path}", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(Watch.from_json(sys.argv[1])))

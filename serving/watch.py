@@ -1,0 +1,98 @@
+"""One server as those see it who stand beside it: what they know of it, how they wait for it and how they end it."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from serving import leftovers
+
+_GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the watcher has to know. ``server`` is the server's process id and ``pidfd`` an open descriptor of it.
+
+    ``http``, ``grpc`` and ``metrics`` are host:port. With ``stop_with``, a process id, the watcher stays and stops the
+    server when that process ends; 0 is for none. ``ready_file`` may be empty.
+    """
+
+    server: int
+    pidfd: int
+    http: str
+    grpc: str
+    metrics: str
+    models: list[str]
+    repository: str
+    tolerance: float
+    ready_timeout: float
+    exit_timeout: float
+    ready_file: str
+    stop_with: int
+
+    def to_json(self) -> str:
+        """For the watcher's command line."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> "Watch":
+        """Read what ``to_json`` wrote."""
+        return Watch(**json.loads(text))
+
+
+class Ended(Exception):
+    """The server is no more, or was told to stop."""
+
+
+def companion(watch: Watch) -> int | None:
+    """An open descriptor of the process that the server stops with, if there is one; Ended if that has ended."""
+    if not watch.stop_with:
+        return None
+    try:
+        return os.pidfd_open(watch.stop_with)
+    except ProcessLookupError:
+        send(watch, signal.SIGTERM)
+        raise Ended from None
+
+
+def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[int] = ()) -> list[int]:
+    """Wait until one of ``processes`` (descriptors of them) has ended, or for ``seconds``; return those that have.
+
+    Raises Ended when the server has ended, or its companion ``beside`` has.
+    """
+    poll = select.poll()
+    for descriptor in filter(None, (watch.pidfd, beside, *processes)):
+        poll.register(descriptor, select.POLLIN)
+    ended = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
+    if beside in ended:
+        send(watch, signal.SIGTERM)
+    if beside in ended or watch.pidfd in ended:
+        raise Ended
+    return ended
+
+
+def give_up(watch: Watch, why: str) -> int:
+    """End the server and say why; return the exit code. Killed, because asked to stop Triton would report success."""
+    print(f"Error: {why}", file=sys.stderr, flush=True)
+    send(watch, signal.SIGKILL)
+    clean_up(watch)
+    return 1
+
+
+def clean_up(watch: Watch) -> None:
+    """Wait for the server's end and remove what is left of it: while it loads models, any signal ends it at once."""
+    ended, _, _ = select.select([watch.pidfd], [], [], watch.exit_timeout + _GRACE_SECONDS)
+    if not ended:
+        send(watch, signal.SIGKILL)
+    leftovers.remove(watch.server)
+
+
+def send(watch: Watch, number: signal.Signals) -> None:
+    """Send the server a signal, if it is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(watch.pidfd, number)
