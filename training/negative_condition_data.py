@@ -22,6 +22,7 @@ from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
 from training.data import darkroom
 from training.data.darkroom import visibility
 from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
+from training.data.darkroom.stocks import CURVES
 from training.data.pictures import Data
 from training.data.pictures import index as index_pictures
 
@@ -89,6 +90,7 @@ class Order:
     def key(self) -> str:
         """What a cache knows the order by: other pictures, numbers or simulator, other key."""
         code = [*(Path(darkroom.__file__).parent / f"{name}.py" for name in SIMULATOR), Path(__file__)]
+        code += CURVES.glob("*.json")
         said = json.dumps([[path.name for path in self.paths], self.count, self.seed, repr(self.world)])
         return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]
 

@@ -22,6 +22,7 @@ from film.images import decode
 from film.ops.fast import decode_crop_resize
 from film.specs import FILM_ORIGIN
 from training.data.darkroom import twins
+from training.data.darkroom.stocks import CURVES
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
@@ -91,6 +92,6 @@ def _make(job: tuple[Path, list[Path], list[int], int]) -> None:
 
 
 def _code() -> int:
-    """A number that changes with the code that makes the pictures."""
-    modules = sorted(Path(twins.__file__).parent.glob("*.py"))
-    return crc32(b"".join(path.read_bytes() for path in modules if path.stem in MAKERS))
+    """A number that changes with the code and the curves that make the pictures."""
+    modules = [path for path in Path(twins.__file__).parent.glob("*.py") if path.stem in MAKERS]
+    return crc32(b"".join(path.read_bytes() for path in sorted([*modules, *CURVES.glob("*.json")])))
