@@ -38,7 +38,7 @@ SHOWING = 0.015
 TRIES = 12
 """How often a negative is drawn anew because nobody could say whether a defect shows on it."""
 
-SIMULATOR = ("defects", "dirt", "grain", "light", "negative", "phone", "stocks", "strip", "visibility")
+SIMULATOR = ("defects", "development", "dirt", "grain", "light", "negative", "phone", "stocks", "strip", "visibility")
 """Modules of the darkroom that decide what a negative looks like."""
 
 Picture = NDArray[np.uint8]

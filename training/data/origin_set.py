@@ -26,7 +26,7 @@ from training.data.darkroom.stocks import CURVES
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
-MAKERS = ("digital", "finish", "grain", "light", "positive", "scanner", "stocks", "twins")
+MAKERS = ("development", "digital", "finish", "grain", "light", "positive", "scanner", "stocks", "twins")
 """Modules of the darkroom whose change makes old pictures useless."""
 
 
