@@ -34,7 +34,7 @@ format: .venv/dev.done ## Put the code into the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: .venv/dev.done ## Train both networks; DATA="folder table.csv ..." with film and digital (docs/data.md)
+train: .venv/dev.done ## Train both networks; DATA="folder table.csv ..." (docs/data.md)
 	$(BIN)/python -m training film_origin $(DATA:%=--data %) $(ARGS)
 	$(BIN)/python -m training negative_condition $(DATA:%=--data %) $(ARGS)
 

@@ -25,6 +25,7 @@ from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_ne
 from training.data.darkroom.stocks import CURVES
 from training.data.pictures import Data
 from training.data.pictures import index as index_pictures
+from training.negative_condition_truth import Known
 
 SIZE = NEGATIVE_CONDITION.size
 PLACES = next(tensor.shape[-1] for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
@@ -51,23 +52,29 @@ class DataError(SafelightError):
 
 @dataclass(frozen=True)
 class Negatives:
-    """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 16, 16], where which defect shows in the square."""
+    """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 16, 16], where which defect shows in the square.
+
+    ``known`` is None where that is the whole truth, as with simulated negatives; else it says what is true and known.
+    """
 
     pixels: Tensor
     places: Tensor
+    known: Known | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @property
     def defects(self) -> Tensor:
-        """Bool [n, 6]: which defect shows anywhere."""
+        """Bool [n, 6]: which defect shows anywhere, as far as is known."""
+        if self.known is not None:
+            return self.known.defects == 1
         return self.places.flatten(2).any(2)
 
     @property
     def readable(self) -> Tensor:
         """Bool [n]: no defect shows. One that the centre crop cuts away does not count: nobody could see it."""
-        return ~self.defects.any(1)
+        return ~self.defects.any(1) if self.known is None else self.known.readable
 
 
 @dataclass(frozen=True)
