@@ -22,9 +22,9 @@ WITHOUT_SOURCE = (
 ALIKE = (
     "Size, compression and colour differ between film and digital pictures in any collection. If the network had "
     "learnt them instead of film, its ranking would fall when they are made the same for all. The smaller size takes "
-    "grain away too, which is film itself: some loss is to be expected there. At another size only the ranking holds; the "
-    "threshold does not, and has to be chosen anew on pictures of that size. The last column does so, for each source "
-    "on all others."
+    "grain away too, which is film itself: some loss is to be expected there. At another size only the ranking holds; "
+    "the threshold does not, and has to be chosen anew on pictures of that size. The last column does so, for each "
+    "source on all others."
 )
 CALIBRATED = (
     "Of the pictures that are given 70 %, seven in ten should be what was said. Both classes count alike here, however "

@@ -194,12 +194,14 @@ def photograph_positive(
     rng: np.random.Generator,
     frame: int | None = None,
     whole: NDArray[np.uint8] | None = None,
+    kind: str | None = None,
 ) -> NDArray[np.uint8]:
     """``picture`` (h, w, 3, sRGB) as if taken on a random film and scanned by a lab; same shape.
 
     Where ``picture`` is a part of a frame, ``frame`` is the frame's long side in the same pixels and ``whole`` the
-    frame itself at any size, which the lab's brightness is set by. The same ``rng`` state gives the same photograph.
+    frame itself at any size, which the lab's brightness is set by. ``kind`` is that of the scanner (see ``scanner``),
+    drawn unless given. The same ``rng`` state gives the same photograph.
     """
-    roll, scanner = draw_roll(rng), draw_scanner(rng)
+    roll, scanner = draw_roll(rng), draw_scanner(rng, kind)
     middle = None if whole is None else middle_tone(roll.density(scene(whole)), roll)
     return digitise(scan(develop(picture, roll, rng, frame), roll, scanner.look, middle), scanner, rng)
