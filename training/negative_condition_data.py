@@ -22,8 +22,10 @@ from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
 from training.data import darkroom
 from training.data.darkroom import visibility
 from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
+from training.data.darkroom.stocks import CURVES
 from training.data.pictures import Data
 from training.data.pictures import index as index_pictures
+from training.negative_condition_truth import Known
 
 SIZE = NEGATIVE_CONDITION.size
 PLACES = next(tensor.shape[-1] for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
@@ -37,7 +39,7 @@ SHOWING = 0.015
 TRIES = 12
 """How often a negative is drawn anew because nobody could say whether a defect shows on it."""
 
-SIMULATOR = ("defects", "dirt", "grain", "light", "negative", "phone", "stocks", "strip", "visibility")
+SIMULATOR = ("defects", "development", "dirt", "grain", "light", "negative", "phone", "stocks", "strip", "visibility")
 """Modules of the darkroom that decide what a negative looks like."""
 
 Picture = NDArray[np.uint8]
@@ -50,23 +52,29 @@ class DataError(SafelightError):
 
 @dataclass(frozen=True)
 class Negatives:
-    """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 16, 16], where which defect shows in the square."""
+    """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 16, 16], where which defect shows in the square.
+
+    ``known`` is None where that is the whole truth, as with simulated negatives; else it says what is true and known.
+    """
 
     pixels: Tensor
     places: Tensor
+    known: Known | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @property
     def defects(self) -> Tensor:
-        """Bool [n, 6]: which defect shows anywhere."""
+        """Bool [n, 6]: which defect shows anywhere, as far as is known."""
+        if self.known is not None:
+            return self.known.defects == 1
         return self.places.flatten(2).any(2)
 
     @property
     def readable(self) -> Tensor:
         """Bool [n]: no defect shows. One that the centre crop cuts away does not count: nobody could see it."""
-        return ~self.defects.any(1)
+        return ~self.defects.any(1) if self.known is None else self.known.readable
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ class Order:
     def key(self) -> str:
         """What a cache knows the order by: other pictures, numbers or simulator, other key."""
         code = [*(Path(darkroom.__file__).parent / f"{name}.py" for name in SIMULATOR), Path(__file__)]
+        code += CURVES.glob("*.json")
         said = json.dumps([[path.name for path in self.paths], self.count, self.seed, repr(self.world)])
         return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]
 

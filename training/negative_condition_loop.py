@@ -21,6 +21,7 @@ from training.negative_condition import NegativeCondition
 from training.negative_condition_augment import augment, quarter, rephotograph
 from training.negative_condition_data import Negatives
 from training.negative_condition_report import History, answer, measure, objective
+from training.negative_condition_truth import Targets, targets
 from training.tensorboard import Log
 
 CONSOLE = Console()
@@ -187,12 +188,13 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
     prepared = track(
         _ahead(data, batches, run.generator, whole), f"epoch {epoch}", len(batches), console=CONSOLE, transient=True
     )
-    for number, (scaled, truth) in enumerate(prepared):
+    for number, (scaled, truth, known) in enumerate(prepared):
         _set_rate(run.optimiser, recipe, (epoch - 1) * len(batches) + number, (epoch - 1 + number / len(batches)))
         scaled = scaled.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast):
             logits = run.network(scaled)
-        loss = objective(type(logits)(*(output.float() for output in logits)), truth.to(device))
+        known = known.to(device) if known else None
+        loss = objective(type(logits)(*(output.float() for output in logits)), truth.to(device), known=known)
         run.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
@@ -203,16 +205,20 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
 
 def _ahead(
     data: Negatives, batches: Sequence[Tensor], generator: torch.Generator, whole: bool
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pixels (float [n, 3, s, s]) and places of each of ``batches``, augmented, made while the last is learnt."""
+) -> Iterator[tuple[Tensor, Tensor, Targets | None]]:
+    """Pixels (float [n, 3, s, s]) and places of each of ``batches``, augmented, made while the last is learnt.
 
-    def make(index: Tensor) -> tuple[Tensor, Tensor]:
+    And what of them is known, where that is not everything.
+    """
+
+    def make(index: Tensor) -> tuple[Tensor, Tensor, Targets | None]:
         pixels, places = data.pixels[index], data.places[index]
         if not whole:
             pixels, places = quarter(pixels, places, generator)
         scaled = rephotograph(pixels, generator).permute(0, 3, 1, 2).float() / 255
         scaled, truth = augment(scaled, places.float(), generator)
-        return scaled.contiguous(memory_format=torch.channels_last), truth
+        known = targets(data.known, index, truth, whole) if data.known else None
+        return scaled.contiguous(memory_format=torch.channels_last), truth, known
 
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as thread:
         coming = thread.submit(make, batches[0])

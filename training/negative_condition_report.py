@@ -15,8 +15,10 @@ from torch.nn import functional
 
 from film.preprocess import preprocess
 from film.specs import DEFECT_THRESHOLD, DEFECTS, NEGATIVE_CONDITION
+from training.evaluation.calibration import before, calibration_error
 from training.negative_condition import NegativeCondition
 from training.negative_condition_data import Negatives
+from training.negative_condition_truth import Targets, objective_of_known
 
 READABLE = NEGATIVE_CONDITION.positive_index
 SMOOTHING = 0.04
@@ -62,13 +64,15 @@ def answer(network: NegativeCondition, pixels: Tensor, batch: int = 32, fast: bo
     return Answers(condition, defects, places)
 
 
-def objective(logits: Any, places: Tensor, smoothing: float = SMOOTHING) -> Tensor:
+def objective(logits: Any, places: Tensor, smoothing: float = SMOOTHING, known: Targets | None = None) -> Tensor:
     """Cross-entropies of the verdict, of each defect anywhere, and of each defect in each place, added up.
 
     ``logits`` is ``Logits`` or ``Answers``, ``places`` the truth as float [n, 6, p, p]. The places are what teaches a
     small data set where to look; most of them are easy, so their mean is weighted up. The labels of whole pictures
-    are smoothed.
+    are smoothed. Where not everything is ``known``, each is a mean over what is.
     """
+    if known is not None:
+        return objective_of_known(*(logits.condition, logits.defects, logits.places), places, known, smoothing)
     defects = places.amax((2, 3))
     readable = (defects.amax(1) == 0).long()
     target = readable if READABLE == 1 else 1 - readable
@@ -85,11 +89,23 @@ def measure(answers: Answers, truth: Negatives) -> dict[str, Any]:
     The matrix has a row a true label and a column a verdict, in label order. An AUC is None where the defect is in
     all or none of the pictures.
     """
+    present = truth.defects.numpy()
+    return verdicts(answers, truth) | {
+        "auc": {name: auc(present[:, i], answers.defects[:, i].numpy()) for i, name in enumerate(DEFECTS)},
+        "auc_places": {
+            name: auc(truth.places[:, i].flatten().numpy(), answers.places[:, i].flatten().numpy())
+            for i, name in enumerate(DEFECTS)
+        },
+        "negative_log_likelihood": float(functional.cross_entropy(answers.condition, _target(truth))),
+    }
+
+
+def verdicts(answers: Answers, truth: Negatives) -> dict[str, Any]:
+    """The part of ``measure`` that is about readable or damaged."""
     target = truth.readable.numpy()
     verdict = answers.readable >= NEGATIVE_CONDITION.threshold
     matrix = confusion_matrix(target, verdict, labels=[False, True])
     recall = matrix.diagonal() / np.maximum(matrix.sum(1), 1)
-    present = truth.defects.numpy()
     return {
         "pictures": len(truth),
         "accuracy": float((verdict == target).mean()),
@@ -97,14 +113,16 @@ def measure(answers: Answers, truth: Negatives) -> dict[str, Any]:
         "recall_damaged": float(recall[0]),
         "recall_readable": float(recall[1]),
         "confusion": matrix.tolist(),
-        "auc_readable": _auc(target, answers.readable),
-        "auc": {name: _auc(present[:, i], answers.defects[:, i].numpy()) for i, name in enumerate(DEFECTS)},
-        "auc_places": {
-            name: _auc(truth.places[:, i].flatten().numpy(), answers.places[:, i].flatten().numpy())
-            for i, name in enumerate(DEFECTS)
-        },
-        "negative_log_likelihood": float(functional.cross_entropy(answers.condition, _target(truth))),
+        "auc_readable": auc(target, answers.readable),
     }
+
+
+def calibration_errors(answers: Answers, truth: Negatives, scale: float, offset: float) -> dict[str, float]:
+    """Expected calibration error of the verdict as served, and before ``calibrate`` found ``scale`` and ``offset``."""
+    served, target = answers.readable.astype(np.float64), truth.readable.numpy()
+    raw = before(served, {"calibration": {"scale": scale, "offset": offset}})
+    errors = {} if raw is None else {"before": calibration_error(raw, target)}
+    return errors | {"served": calibration_error(served, target)}
 
 
 def intervals(answers: Answers, truth: Negatives, rounds: int = 1000) -> dict[str, list[float]]:
@@ -120,12 +138,13 @@ def intervals(answers: Answers, truth: Negatives, rounds: int = 1000) -> dict[st
             if kind.any():
                 drawn.setdefault(f"recall_{name}", []).append(float(right[kind].mean()))
         for column, name in enumerate(DEFECTS):
-            if (auc := _auc(present[index, column], scores[index, column])) is not None:
-                drawn.setdefault(f"auc_{name}", []).append(auc)
+            if (area := auc(present[index, column], scores[index, column])) is not None:
+                drawn.setdefault(f"auc_{name}", []).append(area)
     return {name: [round(float(v), 4) for v in np.quantile(values, [0.025, 0.975])] for name, values in drawn.items()}
 
 
-def _auc(truth: NDArray[np.bool_], score: NDArray[np.float32]) -> float | None:
+def auc(truth: NDArray[np.bool_], score: NDArray[np.float32]) -> float | None:
+    """Area under the ROC curve of ``score`` (n,) for ``truth`` (n,); None where all or none are true."""
     return float(roc_auc_score(truth, score)) if 0 < truth.sum() < len(truth) else None
 
 

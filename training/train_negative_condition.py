@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -16,12 +17,14 @@ from film.specs import NEGATIVE_CONDITION, PICTURE_SUFFIXES
 from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
 from training.data.option import data_option
 from training.data.pictures import Data, default_data
-from training.negative_condition import build, save
+from training.negative_condition import NegativeCondition, build, save
 from training.negative_condition_data import Negatives, Order, simulate, split_pictures
 from training.negative_condition_loop import CONSOLE, Recipe, choose_device, fast_in_bfloat16, train
+from training.negative_condition_real import Real, find_real, measure_real, mix
 from training.negative_condition_report import (
     answer,
     calibrate,
+    calibration_errors,
     intervals,
     judge_files,
     measure,
@@ -37,7 +40,10 @@ Examples:
   python -m training negative_condition
   python -m training negative_condition --data my/photographs --epochs 12 --out runs/mine"""
 )
-@data_option("digital/, photographs to make negatives of", "../shared/data/licensed if it is there, else samples")
+@data_option(
+    "digital/, photographs to make negatives of, and perhaps readable/ and damaged/, real ones",
+    "../shared/data/licensed if it is there, else samples",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/negative_condition"), show_default=True)
 @click.option(
     "--weights",
@@ -95,19 +101,29 @@ def _run(folders: Data, out: Path, weights: Path, real: Path, recipe: Recipe, de
     """Simulate, train, calibrate, judge, and write weights, record and plots."""
     out.mkdir(parents=True, exist_ok=True)
     code, began = commit(), time.monotonic()
+    real_set = find_real(folders, recipe.seed)
     train_set, choose_set, judge_set = _simulate_all(folders, out / "cache", recipe)
     simulated = time.monotonic()
+    if real_set:
+        train_set = mix(train_set, real_set.train)
     network = build(recipe.seed).to(device)
     history = train(network, train_set, choose_set, recipe, out / "checkpoint.pt", out / "tensorboard")
     trained = time.monotonic()
     scale, offset = calibrate(network, answer(network, choose_set.pixels), choose_set)
     answers = answer(network, judge_set.pixels)
-    files = sorted(path for path in real.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    learnt = real_set.paths if real_set else frozenset()
+    found = sorted(path for path in real.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    files = [path for path in found if path.resolve() not in learnt]
     measured = {
         "started_at_commit": code,
         "epochs": len(history.f1),
         "calibration": {"scale": scale, "offset": offset, "pictures": len(choose_set)},
-        "held_out_simulated": measure(answers, judge_set) | {"intervals_95": intervals(answers, judge_set)},
+        "held_out_simulated": measure(answers, judge_set)
+        | {
+            "calibration_error": calibration_errors(answers, judge_set, scale, offset),
+            "intervals_95": intervals(answers, judge_set),
+        },
+        **_measure_real(network, real_set),
         "real": judge_files(network, files),
         "history": asdict(history),
         "seconds": {"simulating": round(simulated - began), "training": round(trained - simulated)},
@@ -120,6 +136,16 @@ def _run(folders: Data, out: Path, weights: Path, real: Path, recipe: Recipe, de
     plot_misjudged(answers, judge_set, out / "misjudged.png")
     CONSOLE.print_json(data={name: value for name, value in measured.items() if name != "history"})
     CONSOLE.print(f"Weights are in {weights}, plots in {out}. Next: python -m export {NEGATIVE_CONDITION.name}")
+
+
+def _measure_real(network: NegativeCondition, real: Real | None) -> dict[str, Any]:
+    """How many real negatives were learnt from, and how right the network is about those that were kept back."""
+    if real is None:
+        return {}
+    measured: dict[str, Any] = {"real_negatives_trained_on": len(real.train)}
+    if len(real.test):
+        measured["held_out_real"] = measure_real(answer(network, real.test.pixels), real.test)
+    return measured
 
 
 def _simulate_all(folders: Data, cache: Path, recipe: Recipe) -> tuple[Negatives, Negatives, Negatives]:

@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
+from training import negative_condition_loop
 from training.negative_condition import build, load
 from training.negative_condition_data import PLACES, Negatives
 from training.negative_condition_loop import DeviceError, Recipe, choose_device, train
@@ -162,6 +163,66 @@ def test_a_cosine_falls_every_epoch_and_a_plateau_waits() -> None:
     }
     assert rates["cosine"][0] > rates["cosine"][1]
     assert rates["plateau"] == [Recipe.learning_rate] * 2
+
+
+@pytest.fixture
+def worsening(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Held-out losses that the loop is told, one an epoch: the first is the best."""
+    losses = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]
+    told = iter(losses)
+    true = negative_condition_loop.objective
+
+    def objective_of(logits: object, places: torch.Tensor, **known: object) -> torch.Tensor:
+        return torch.tensor(next(told)) if isinstance(logits, Answers) else true(logits, places, **known)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(negative_condition_loop, "objective", objective_of)
+    return losses
+
+
+def test_training_stops_early_and_keeps_its_best_epoch(worsening: list[float], tmp_path: Path) -> None:
+    data, checkpoint = first(white_squares(), 2), tmp_path / "checkpoint.pt"
+    network = build(0)
+    recipe = Recipe(quarter_epochs=0, epochs=8, batch=2, warm_up=0, patience=1)
+    history = train(network, data, data, recipe, checkpoint)
+    assert history.validation_loss == pytest.approx(worsening[:3]), "one epoch more than its patience, and no further"
+    kept = torch.load(checkpoint, weights_only=True)
+    torch.testing.assert_close(network.fc.weight, kept["best"]["network"]["fc.weight"])
+    assert not torch.equal(kept["best"]["network"]["fc.weight"], kept["network"]["fc.weight"])
+
+
+def test_epochs_on_quarters_use_up_no_patience(worsening: list[float]) -> None:
+    data = first(white_squares(), 2)
+    recipe = Recipe(quarter_epochs=4, epochs=0, batch=2, warm_up=0, patience=1)
+    assert len(train(build(0), data, data, recipe).f1) == 4
+
+
+def test_a_plateau_lowers_the_rate_once_the_loss_no_longer_falls(worsening: list[float]) -> None:
+    data = first(white_squares(), 2)
+    recipe = Recipe(quarter_epochs=6, epochs=0, batch=2, warm_up=0, schedule="plateau")
+    rates = train(build(0), data, data, recipe).learning_rate
+    assert rates[:4] == [recipe.learning_rate] * 4
+    assert rates[4:] == pytest.approx([0.3 * recipe.learning_rate] * 2)
+
+
+@pytest.mark.parametrize("damaged", [1, 3, 7])
+def test_an_epoch_has_as_many_damaged_as_readable_however_rare_one_is(
+    damaged: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = truth_of([[0]] * damaged + [[]] * (8 - damaged))
+    data = Negatives(truth.pixels + torch.arange(8, dtype=torch.uint8)[:, None, None, None], truth.places)
+    seen: list[tuple[int, bool]] = []
+
+    def watch(pixels: torch.Tensor, places: torch.Tensor, _: object) -> tuple[torch.Tensor, torch.Tensor]:
+        is_damaged = places.flatten(1).any(1).tolist()
+        numbers = torch.round(pixels.amax((1, 2, 3)) * 255).int().tolist()
+        seen.extend(zip(numbers, is_damaged, strict=True))
+        return pixels, places
+
+    monkeypatch.setattr(negative_condition_loop, "rephotograph", lambda pixels, _: pixels)
+    monkeypatch.setattr(negative_condition_loop, "augment", watch)
+    train(build(0), data, first(data, 2), Recipe(quarter_epochs=0, epochs=1, batch=4, warm_up=0))
+    assert [there for _, there in seen].count(True) == len(seen) / 2 == 4
+    assert len({number for number, there in seen if there}) == min(damaged, 4), "all of the rarer kind are shown"
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

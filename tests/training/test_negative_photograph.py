@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from film.ops.reference import invert_negative
 from film.specs import DEFECTS
-from training.data.darkroom.negative import Negative, photograph_negative
+from training.data.darkroom.development import KINDS
+from training.data.darkroom.negative import TRAINING_WORLD, Negative, World, photograph_negative
 
 
 def scene(height: int = 120, width: int = 160) -> np.ndarray:
@@ -90,3 +91,35 @@ def test_noise_buries_the_scene() -> None:
 def test_an_unknown_defect_is_named() -> None:
     with pytest.raises(ValueError, match="no defect is called rust"):
         photograph(0, "rust")
+
+
+def test_rolls_are_developed_as_asked_and_differ() -> None:
+    picture = scene()
+    images = {
+        kind: np.mean(
+            [photograph_negative(picture, np.random.default_rng(s), kind=kind).image for s in range(6)], axis=0
+        )
+        for kind in KINDS
+    }
+    kinds = list(images)
+    for number, kind in enumerate(kinds):
+        for other in kinds[number + 1 :]:
+            assert np.abs(images[kind] - images[other]).mean() > 1, (kind, other)
+
+
+def test_dirt_is_counted_and_is_no_defect() -> None:
+    made = [photograph(seed) for seed in range(12)]
+    assert all(negative.readable and not negative.mask.any() for negative in made)
+    assert max(negative.dirt for negative in made) > 0.001
+    assert all(0 <= negative.dirt < 0.1 for negative in made)
+
+
+def test_a_world_of_black_and_white_has_no_other_film() -> None:
+    world = World(("Black and white",), range(0, 1))
+    picture = np.repeat(np.linspace(0, 255, 90, dtype=np.uint8)[None, :, None].repeat(60, 0), 3, 2)
+    colours = [
+        np.ptp(photograph_negative(picture, np.random.default_rng(seed), world=each).image.astype(int), axis=2).mean()
+        for each in (world, TRAINING_WORLD)
+        for seed in range(6)
+    ]
+    assert np.mean(colours[:6]) < 0.5 * np.mean(colours[6:])

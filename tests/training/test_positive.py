@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -6,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from training.data.darkroom.development import KINDS as DEVELOPMENTS
+from training.data.darkroom.development import draw_development
 from training.data.darkroom.digital import clean, photograph_digital
 from training.data.darkroom.finish import finish
 from training.data.darkroom.grain import add_grain, noise
 from training.data.darkroom.positive import draw_roll, halate, photograph_positive, scan, scene
-from training.data.darkroom.scanner import Scanner, digitise, draw_scanner
+from training.data.darkroom.scanner import KINDS, Look, Scanner, digitise, draw_scanner
 from training.data.darkroom.stocks import load_stocks
 from training.data.darkroom.twins import make_single, make_twins
 
@@ -77,7 +80,7 @@ def test_a_well_exposed_roll_gives_the_greys_back_in_order() -> None:
     roll = draw_roll(np.random.default_rng(3))
     picture = np.repeat(np.linspace(10, 245, 64, dtype=np.uint8)[None, :, None], 3, 2)
     negative = roll.stock.density(roll.stock.expose(scene(picture)))
-    assert (np.diff(scan(negative, roll).astype(int).mean(axis=2), axis=1) >= 0).all()
+    assert (np.diff(scan(negative, roll, Look()).astype(int).mean(axis=2), axis=1) >= 0).all()
 
 
 def test_a_roll_of_black_and_white_has_no_colour() -> None:
@@ -127,6 +130,70 @@ def test_a_scanner_sharpens_blurs_and_adds_as_much_noise_as_it_says() -> None:
     assert np.ptp(noisy, axis=2).max() == 0
     drawn = [draw_scanner(np.random.default_rng(seed)) for seed in range(50)]
     assert len({scanner.sharpening > 0 for scanner in drawn}) == len({scanner.noise > 0 for scanner in drawn}) == 2
+
+
+def test_kinds_of_scanner_differ_in_what_they_are_known_for() -> None:
+    drawn = {kind: [draw_scanner(np.random.default_rng(seed), kind) for seed in range(80)] for kind in KINDS}
+    assert all(one.kind == kind for kind, those in drawn.items() for one in those)
+    frontier, noritsu = (
+        {"knee": [s.look.knee for s in drawn[k]], "radius": [s.radius for s in drawn[k]]}
+        for k in ("frontier", "noritsu")
+    )
+    assert np.mean(frontier["knee"]) < np.mean(noritsu["knee"]) - 0.05  # highlights are rolled off earlier
+    assert np.mean(frontier["radius"]) > np.mean(noritsu["radius"]) + 0.05  # detail is coarser
+    assert min(s.blur for s in drawn["flatbed"]) > 0
+    shares = drawn_shares(300)
+    assert shares == pytest.approx({kind: of.share for kind, of in KINDS.items()}, abs=0.08)
+
+
+def drawn_shares(count: int) -> dict[str, float]:
+    """How often each kind of scanner is drawn."""
+    kinds = [draw_scanner(np.random.default_rng(seed)).kind for seed in range(count)]
+    return {kind: kinds.count(kind) / count for kind in KINDS}
+
+
+def test_a_look_does_what_it_says() -> None:
+    roll = replace(draw_roll(np.random.default_rng(3)), stock=load_stocks()["Portra 400"], development=FRESH)
+    negative = roll.density(scene(scene_picture()))
+
+    def rendered(**look: float) -> np.ndarray:
+        return scan(negative, roll, Look(**look)).astype(float)
+
+    plain = rendered()
+    assert rendered(contrast=1.3).std() > plain.std() + 2
+    assert np.ptp(rendered(saturation=1.3), axis=2).mean() > np.ptp(plain, axis=2).mean() + 2
+    assert rendered(brightness=0.1).mean() > plain.mean() + 3
+    assert rendered(white=0.8).max() < plain.max() - 5
+    assert rendered(knee=0.3)[plain > 200].mean() < plain[plain > 200].mean() - 2
+
+
+FRESH = draw_development(np.random.default_rng(0), kind="fresh")
+
+
+def test_a_pushed_roll_is_steeper_and_grainier_a_pulled_one_flatter_and_finer_an_old_one_fogged() -> None:
+    by_kind = {kind: draw_development(np.random.default_rng(1), kind=kind) for kind in DEVELOPMENTS}
+    pushed, pulled, expired = (by_kind[kind] for kind in ("pushed", "pulled", "expired"))
+    assert pushed.contrast > 1.05 > 1.0 > 0.95 > pulled.contrast
+    assert pushed.grain > 1.0 > pulled.grain
+    assert pushed.stops < 0 < pulled.stops
+    assert (expired.fog > 0).all()
+    assert len(set(expired.fog.tolist())) == 3
+    assert expired.contrast < 1.0 < expired.grain
+    half = draw_development(np.random.default_rng(1), reach=0.5, kind="pushed")
+    assert 1.0 < half.contrast < pushed.contrast
+    assert half.stops == pytest.approx(pushed.stops / 2)
+
+
+def test_a_roll_is_developed_as_its_development_says_and_a_lab_takes_most_of_the_fog_out() -> None:
+    fresh = replace(draw_roll(np.random.default_rng(3)), stock=load_stocks()["Portra 400"], development=FRESH)
+    light = scene(scene_picture())
+    old = replace(fresh, development=replace(FRESH, kind="expired", fog=np.array([0.1, 0.2, 0.15], np.float32)))
+    assert old.density(light) - fresh.density(light) == pytest.approx(np.broadcast_to([0.1, 0.2, 0.15], light.shape))
+    flat = replace(fresh, development=replace(FRESH, kind="pulled", contrast=0.8))
+    above = fresh.density(light) - fresh.clear
+    assert flat.density(light) - flat.clear == pytest.approx(0.8 * above, abs=1e-5)
+    one, other = (scan(roll.density(light), roll, Look()).astype(float).mean(axis=(0, 1)) for roll in (fresh, old))
+    assert 0 < np.abs(one - other).max() < 20
 
 
 def test_a_finished_picture_is_a_jpeg_of_the_size_asked_for() -> None:

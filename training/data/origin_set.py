@@ -21,11 +21,12 @@ from rich.progress import track
 from film.ops.fast import decode_crop_resize
 from film.specs import FILM_ORIGIN
 from training.data.darkroom import twins
+from training.data.darkroom.stocks import CURVES
 from training.data.pictures import decode_file
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
-MAKERS = ("digital", "finish", "grain", "light", "positive", "scanner", "stocks", "twins")
+MAKERS = ("development", "digital", "finish", "grain", "light", "positive", "scanner", "stocks", "twins")
 """Modules of the darkroom whose change makes old pictures useless."""
 
 
@@ -91,6 +92,6 @@ def _make(job: tuple[Path, list[Path], list[int], int]) -> None:
 
 
 def _code() -> int:
-    """A number that changes with the code that makes the pictures."""
-    modules = sorted(Path(twins.__file__).parent.glob("*.py"))
-    return crc32(b"".join(path.read_bytes() for path in modules if path.stem in MAKERS))
+    """A number that changes with the code and the curves that make the pictures."""
+    modules = [path for path in Path(twins.__file__).parent.glob("*.py") if path.stem in MAKERS]
+    return crc32(b"".join(path.read_bytes() for path in sorted([*modules, *CURVES.glob("*.json")])))

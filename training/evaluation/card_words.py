@@ -19,6 +19,8 @@ class Words:
     limits: tuple[str, ...]
 
 
+MAP = next(tensor for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
+ROWS, COLUMNS = MAP.shape[1:]
 LICENSED = (
     "photographs that may be used: 154 by the author of drewnoakes/metadata-extractor-images "
     '("free to use these media files however you wish"), 2 in the public domain, '
@@ -53,10 +55,11 @@ WORDS: Mapping[str, Words] = {
     ),
     NEGATIVE_CONDITION.name: Words(
         question="Is this colour negative readable, and what is wrong with it?",
-        made="ResNet-18 in PyTorch, trained from scratch, with an answer for each defect in each of 8 x 8 places "
-        "(docs/training.md).",
+        made="ResNet-18 in PyTorch, trained from scratch, with an answer for each defect in each of "
+        f"{ROWS} x {COLUMNS} places (docs/training.md).",
         outputs=f"SCORES FP32 [2]: probability of {', of '.join(NEGATIVE_CONDITION.labels)}; DEFECTS FP32 [6]: "
-        f"{', '.join(name.replace('_', ' ') for name in DEFECTS)}; DEFECT_MAP FP32 [6,8,8]",
+        f"{', '.join(name.replace('_', ' ') for name in DEFECTS)}; "
+        f"{MAP.name} {MAP.dtype} [{len(DEFECTS)},{ROWS},{COLUMNS}]",
         use=("Ordering a roll or an archive by what a person should look at first (use `archive` below).",),
         not_for=(
             "Throwing negatives away without looking.",

@@ -96,8 +96,9 @@ def _breakdowns(found: Evaluation) -> dict[str, Table]:
 def _real_negatives(found: Evaluation) -> list[Section]:
     if found.spec is not NEGATIVE_CONDITION:
         return []
-    each = tables.verdicts(found.judgement, named=False)
-    return [Section("Every real negative", [tables.defects(found.judgement), each], 3)]
+    each, said = tables.verdicts(found.judgement, named=False), tables.named_defects(found.judgement)
+    parts = [tables.defects(found.judgement), *([said] if said.rows else []), each]
+    return [Section("Every real negative", parts, 3)]
 
 
 def _own_numbers(found: Evaluation) -> list[Block]:

@@ -12,7 +12,7 @@ import numpy as np
 from film.specs import ModelSpec
 from training.evaluation.calibration import before, calibration_error
 from training.evaluation.judging import Judgement
-from training.metrics import Measure, Scores, confusion, leave_one_source_out, measure
+from training.metrics import Measure, Scores, confusion
 
 HISTORY = "history"
 """What the keys of a record start with whose value has a list of numbers, one an epoch, for each curve."""
@@ -37,17 +37,6 @@ class Evaluation:
         """What the training measured itself."""
         found = self.record.get("measured", {})
         return found if isinstance(found, Mapping) else {}
-
-    @cached_property
-    def unseen_thresholds(self) -> Scores:
-        """A threshold for each scored picture, (n,), chosen without its source."""
-        judged = self.judgement
-        return leave_one_source_out(judged.scores, judged.targets, judged.sources, self.spec.threshold)
-
-    @cached_property
-    def unseen(self) -> dict[str, Measure]:
-        """The measures at those thresholds."""
-        return measure(self.judgement.scores, self.judgement.targets, self.judgement.sources, self.unseen_thresholds)
 
     @cached_property
     def uncalibrated(self) -> Scores | None:
@@ -78,10 +67,11 @@ class Evaluation:
             "pictures": len(judged.labelled),
             "measures": _plain(judged.measures),
             "confusion": confusion(judged.scores, judged.targets, self.spec.threshold),
-            "leave_one_source_out": _plain(self.unseen)
-            | {"thresholds": [float(self.unseen_thresholds.min()), float(self.unseen_thresholds.max())]},
+            "leave_one_source_out": _plain(judged.unseen)
+            | {"thresholds": [float(judged.unseen_thresholds.min()), float(judged.unseen_thresholds.max())]},
             "calibration_error": self.calibration_errors,
             "alike": {name: _plain(one.measures) for name, one in self.alike.items()},
+            "alike_leave_one_source_out": {name: _plain(one.unseen) for name, one in self.alike.items()},
             "unreadable": judged.unreadable,
             "scores": {f"{path.parent.name}/{path.name}": s for path, s in zip(rows.path, rows.score, strict=True)},
         }

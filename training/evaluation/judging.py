@@ -14,7 +14,7 @@ from film.errors import ImageError
 from film.ops.fast import decode_crop_resize
 from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
 from training.evaluation.facts import facts, is_colour
-from training.metrics import Measure, Scores, Targets, measure
+from training.metrics import Measure, Scores, Targets, leave_one_source_out, measure
 
 Pixels = NDArray[np.uint8]
 Judge = Callable[[Pixels], NDArray[np.float32]]
@@ -67,6 +67,16 @@ class Judgement:
     def measures(self) -> dict[str, Measure]:
         """Accuracy and the like at the network's threshold (see ``training.metrics``)."""
         return measure(self.scores, self.targets, self.sources, self.spec.threshold)
+
+    @cached_property
+    def unseen_thresholds(self) -> Scores:
+        """A threshold for each scored picture, (n,), chosen without its source."""
+        return leave_one_source_out(self.scores, self.targets, self.sources, self.spec.threshold)
+
+    @cached_property
+    def unseen(self) -> dict[str, Measure]:
+        """The measures at those thresholds."""
+        return measure(self.scores, self.targets, self.sources, self.unseen_thresholds)
 
 
 def judge(

@@ -22,7 +22,9 @@ WITHOUT_SOURCE = (
 ALIKE = (
     "Size, compression and colour differ between film and digital pictures in any collection. If the network had "
     "learnt them instead of film, its ranking would fall when they are made the same for all. The smaller size takes "
-    "grain away too, which is film itself: some loss is to be expected there."
+    "grain away too, which is film itself: some loss is to be expected there. At another size only the ranking holds; "
+    "the threshold does not, and has to be chosen anew on pictures of that size. The last column does so, for each "
+    "source on all others."
 )
 CALIBRATED = (
     "Of the pictures that are given 70 %, seven in ten should be what was said. Both classes count alike here, however "
@@ -57,7 +59,8 @@ def _network(found: Evaluation) -> list[Section]:
         sections.append(Section("Made alike in what is not film", [Text(ALIKE), tables.alike(found)], 3))
     sections += [Section(title, [table], 3) for title, table in breakdowns(found).items()]
     if spec is NEGATIVE_CONDITION:
-        sections.append(Section("Defects", [tables.defects(judged)], 3))
+        said = tables.named_defects(judged)
+        sections.append(Section("Defects", [tables.defects(judged), *([said] if said.rows else [])], 3))
         sections.append(Section("Every picture", [tables.verdicts(judged, named=True)], 3))
     sections += [_training(found), _wrong(found)]
     if judged.unreadable:

@@ -132,22 +132,27 @@ def _ranges(values: pd.Series, edges: tuple[int, ...]) -> pd.Series:
 
 
 def alike(found: Evaluation) -> Table:
-    """The ranking, and the recalls at the same threshold, of the pictures as they are and made alike."""
+    """The ranking, and the recalls at the same threshold, of the pictures as they are and made alike.
+
+    Last the balanced accuracy where each source's threshold is chosen on all others, made alike too: what is lost in
+    the ranking, and not because the threshold has moved.
+    """
     rows = []
     for name, judged in {"as they are": found.judgement, **found.alike}.items():
         keys = ("auc", "balanced_accuracy", "recall_positive", "recall_negative")
-        rows.append([name, *(str(judged.measures[key]) for key in keys)])
+        rows.append([name, *_cells(judged.measures, keys), str(judged.unseen["balanced_accuracy"])])
     one, other = found.spec.positive, found.judgement.negative
-    return Table(["pictures", "ROC AUC, %", "balanced accuracy, %", f"recall {one}, %", f"recall {other}, %"], rows)
+    head = ["pictures", "ROC AUC, %", "balanced accuracy, %", f"recall {one}, %", f"recall {other}, %"]
+    return Table([*head, "balanced accuracy at others' thresholds, %"], rows)
 
 
 def unseen(found: Evaluation) -> Table:
     """What the network is worth at its own threshold, and at one chosen on the other sources."""
     keys = ("balanced_accuracy", "recall_positive", "recall_negative")
-    low, high = found.unseen_thresholds.min(), found.unseen_thresholds.max()
+    low, high = found.judgement.unseen_thresholds.min(), found.judgement.unseen_thresholds.max()
     rows = [
         ["in film/specs.py", f"{found.spec.threshold:g}", *_cells(found.judgement.measures, keys)],
-        ["chosen without the picture's source", f"{low:.2f} to {high:.2f}", *_cells(found.unseen, keys)],
+        ["chosen without the picture's source", f"{low:.2f} to {high:.2f}", *_cells(found.judgement.unseen, keys)],
     ]
     one, other = found.spec.positive, found.judgement.negative
     return Table(["threshold", "value", "balanced accuracy, %", f"recall {one}, %", f"recall {other}, %"], rows)
@@ -171,6 +176,19 @@ def defects(judged: Judgement) -> Table:
         [name.replace("_", " "), *(percent(part[f"said_{name}"].mean()) for part in parts.values())] for name in DEFECTS
     ]
     return Table(["mean probability, %", *(f"{label} ({len(part)})" for label, part in parts.items())], rows)
+
+
+def named_defects(judged: Judgement) -> Table:
+    """The ROC AUC of each defect over the pictures of which somebody said whether they have it; no rows if none."""
+    rows = []
+    for name in DEFECTS:
+        known = judged.rows[judged.rows[name].notna()] if name in judged.rows else judged.rows[:0]
+        there = known[name].to_numpy() == 1 if len(known) else np.zeros(0, bool)
+        if len(there):
+            found = numbers(known[f"said_{name}"].to_numpy(float), there, there, np.ones((1, len(there))))
+            area = f"{float(found['auc'][0]):.2f}" if 0 < there.sum() < len(there) else "-"
+            rows.append([name.replace("_", " "), str(int(there.sum())), str(int((~there).sum())), area])
+    return Table(["defect, where it is said", "has it", "has it not", "ROC AUC"], rows)
 
 
 def verdicts(judged: Judgement, *, named: bool) -> Table:

@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="training needs the train extra")
 
-from film.specs import CLASSIFIERS, DEFECTS, FILM_ORIGIN
+from film.specs import CLASSIFIERS, DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
 from training import film_origin, negative_condition
 from training.evaluate import command
 
@@ -70,6 +70,8 @@ def test_a_report_and_a_card_for_each_network(weights: Path, tmp_path: Path) -> 
         assert "name0" not in text  # nobody's name
         assert "SIMULATED" in text
     card = (cards / "negative_condition.md").read_text()
+    rows, columns = next(t.shape for t in NEGATIVE_CONDITION.outputs if t.name == "DEFECT_MAP")[1:]
+    assert f"{rows} x {columns} places" in card
     assert "| auc, holes | 0.75 |" in card
     assert "| seed | 5 |" in card
     assert all(name.replace("_", " ") in card for name in DEFECTS)

@@ -79,6 +79,25 @@ def test_a_table_by_parts_counts_each_and_joins_the_small(pictures: Path) -> Non
     assert [int(row[1]) + int(row[3]) for row in joined.rows] == [4, 6]
 
 
+def test_made_alike_the_threshold_may_move_and_the_ranking_stays(pictures: Path) -> None:
+    table = read(pictures, FILM_ORIGIN.labels)
+    darker = judge(FILM_ORIGIN, table, lambda pixels: brightness()(pixels) / 4)
+    shown = tables.alike(Evaluation(judged(pictures), {}, {"darker": darker}))
+    as_they_are, moved = (dict(zip(shown.head, row, strict=True)) for row in shown.rows)
+    assert as_they_are["ROC AUC, %"] == moved["ROC AUC, %"]
+    assert moved["balanced accuracy, %"].startswith("50.0")
+    assert moved[shown.head[-1]].startswith(as_they_are[shown.head[-1]].split()[0])
+    assert float(moved[shown.head[-1]].split()[0]) > 60
+
+
+def test_a_defect_is_ranked_over_the_pictures_of_which_it_is_said(pictures: Path) -> None:
+    rows = [f"film/s{n % 4}_{n}.png,{'readable' if n < 2 else 'damaged'},{hole}" for n, hole in enumerate("001 1")]
+    (pictures / "labels.csv").write_text("file,label,holes\n" + "\n".join(row.rstrip() for row in rows) + "\n")
+    found = judge(NEGATIVE_CONDITION, read(pictures, NEGATIVE_CONDITION.labels), brightness(7))
+    table = tables.named_defects(found)
+    assert table.rows == [["holes", "2", "2", "0.50"]]  # bright: 230 and 20 have holes, 220 and 210 have none
+
+
 def test_ranges_are_in_order_of_size_and_not_of_name() -> None:
     rows = pd.DataFrame({"long_side": [1600, 700, 9000, 1199], "quality": [0, 100, 90, 89]})
     found = Judgement(FILM_ORIGIN, rows.assign(label="film"), [])

@@ -7,6 +7,10 @@ Every drawing takes density float32 (h, w, 3) of R, G, B with the base included,
 shares of the short side, so that a thumbnail and a scan of a frame get the same damage. Where a drawing *shows* is
 decided on the photograph, not here (see ``visibility``).
 
+What each drawing does to the density follows from its cause: no developer leaves the base, no bleaching leaves silver,
+a hole leaves nothing, rubbing takes the uppermost layer first. Shapes, numbers and amounts are free: chosen by
+looking.
+
 ``noise`` is not here: it is not a mark on the film but too little light on it (see ``negative``).
 """
 

@@ -1,4 +1,7 @@
-"""Digital pictures: what a camera's software leaves of a scene, and what their owners then do to them."""
+"""Digital pictures: what a camera's software leaves of a scene, and what their owners then do to them.
+
+Shares and ranges are free: chosen by looking, and by what carried over to real pictures (docs/training.md).
+"""
 
 import cv2
 import numpy as np
@@ -52,7 +55,10 @@ def photograph_digital(picture: NDArray[np.uint8], rng: np.random.Generator) -> 
 
 
 def _sensor_noise(light: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Shot noise, growing with the root of light, smeared over a pixel or two; each channel in part its own."""
+    """Shot noise, growing with the root of light, smeared over a pixel or two; each channel in part its own.
+
+    Photons are counted, so their noise is the root of their number (Poisson); the 0.01 is the sensor's own.
+    """
     height, width = light.shape[:2]
     level, shared = 10.0 ** rng.uniform(-3.8, -2.5), rng.uniform(0.0, 0.8)
     common = noise(height, width, rng.uniform(0.5, 1.5), rng)

@@ -1,7 +1,8 @@
 """What lies on a negative and leaves it readable: dust, hairs, lint, scratches.
 
 The shapes are real where they can be: three hand-drawn masks of what was on real scans, and sprites of hairs, lint and
-smut, from FilmDamageSimulator by Daniela Ivanova (MIT, see NOTICE), made smaller.
+smut, from FilmDamageSimulator by Daniela Ivanova (MIT, see NOTICE), made smaller. How much of it there is, is free:
+chosen by looking.
 """
 
 from functools import cache

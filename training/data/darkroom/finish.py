@@ -1,6 +1,7 @@
 """What happens to every picture, film or not, between its making and the web: the same random chain for both.
 
 If the classes differed in size, resampling, sharpness or JPEG quality, a network would learn that instead of film.
+Shares and ranges are free: what programs offer and sites do, and what carried over to real pictures (docs/training.md).
 """
 
 import cv2

@@ -2,6 +2,18 @@
 
 The steps follow a camera's pipeline: lamp, lens (falloff, blur, flare), sensor (broad colour filters, noise), white
 balance, exposure, tone curve, sharpening, JPEG.
+
+- Falloff: illumination falls with the fourth power of the cosine of the angle to the axis; 1 - k r^2 is the first term
+  of it. At the corner of a phone's picture, some 38 degrees, 0.38 of the light would be left; its software gives most
+  of that back, so 0 to 0.35 is lost here.
+- Flare: light spread evenly over the picture, as ISO 9358 defines veiling glare; a lit room's is far stronger.
+- Colour filters: a camera's overlap far more than a densitometer's (Jiang, Liu, Gu and Süsstrunk, "What is the space of
+  spectral sensitivity functions for digital color cameras?", 2013), so each channel sees some of all.
+- Noise: that of photons grows with the root of light, which the encoding's curve makes about even over the tones
+  (Anscombe, "The transformation of Poisson, binomial and negative-binomial data", 1948); colour noise is coarser, as
+  demosaicing and noise reduction leave it.
+
+The ranges are free: chosen by looking at real photographs of negatives.
 """
 
 from dataclasses import dataclass
@@ -87,6 +99,8 @@ class Exposure:
 def meter(light: Light, clear: Light, phone: Phone, rng: np.random.Generator) -> Exposure:
     """How ``phone`` exposes ``light`` (h, w, 3); ``clear`` (3,) is what the film base lets through.
 
+    All of it is free: chosen by looking.
+
     The middle tone lands anywhere between a dark and a bright picture, as with real ones: some meter the bare lamp.
     """
     small = light[::4, ::4] @ _mixing(phone.crosstalk)
@@ -121,7 +135,10 @@ def _balance(clear: Light, phone: Phone, rng: np.random.Generator) -> Light:
 
 
 def shade(size: tuple[int, int], phone: Phone, rng: np.random.Generator) -> Light:
-    """Light (h, w, 1) of an uneven lamp through a lens that darkens its corners; ``size`` is height and width."""
+    """Light (h, w, 1) of an uneven lamp through a lens that darkens its corners; ``size`` is height and width.
+
+    The lens by the law above; the lamp bright in some place and brighter on one side, as small light tables are (free).
+    """
     height, width = size
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     lens = 1.0 - phone.falloff * (x**2 + y**2) / 2
