@@ -28,7 +28,7 @@ test: .venv/dev.done ## Run the whole suite, real server included
 	$(BIN)/pytest $(ARGS)
 
 contract: .venv/dev.done ## Hold a profile to the contract; PROFILE=cuda, BACKENDS=folder, SERVER=host:8001 if it runs
-	$(BIN)/pytest tests/contract -v --profile $(or $(PROFILE),cpu) $(BACKENDS:%=--backend-directory %) $(SERVER:%=--server %) $(ARGS)
+	$(BIN)/pytest tests/contract -vv --profile $(or $(PROFILE),cpu) $(BACKENDS:%=--backend-directory %) $(SERVER:%=--server %) $(ARGS)
 
 check: .venv/dev.done ## Lint, format, types and who-imports-whom
 	$(BIN)/ruff check .
