@@ -56,6 +56,8 @@ class Recipe:
     """Epochs on whole squares without a better validation loss before training stops."""
     minutes: float = 0.0
     """No new epoch starts after this long; 0 is without limit. A limit makes a run depend on the machine."""
+    start: str = ""
+    """SHA-256 of the weights that were gone on from; empty from scratch."""
 
     @property
     def every_epoch(self) -> int:

@@ -5,6 +5,7 @@ import resource
 import time
 from dataclasses import asdict
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from film.specs import NEGATIVE_CONDITION, PICTURE_SUFFIXES
 from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
 from training.data.option import data_option
 from training.data.pictures import Data, default_data
-from training.negative_condition import NegativeCondition, build, save
+from training.negative_condition import NegativeCondition, build, load, save
 from training.negative_condition_data import Negatives, Order, simulate, split_pictures
 from training.negative_condition_loop import CONSOLE, Recipe, choose_device, fast_in_bfloat16, train
 from training.negative_condition_real import Real, find_real, measure_real, mix
@@ -38,7 +39,9 @@ from training.record import WEIGHTS, commit, write_record
     epilog="""\b
 Examples:
   python -m training negative_condition
-  python -m training negative_condition --data my/photographs --epochs 12 --out runs/mine"""
+  python -m training negative_condition --data my/photographs --epochs 12 --out runs/mine
+  python -m training negative_condition --data my/negatives --data my/photographs \\
+    --start training/weights/negative_condition.safetensors --quarter-epochs 0 --epochs 3 --learning-rate 4e-4"""
 )
 @data_option(
     "digital/, photographs to make negatives of, and perhaps readable/ and damaged/, real ones",
@@ -62,6 +65,12 @@ Examples:
 @click.option("--pictures", default=Recipe.negatives, show_default=True, help="Negatives to simulate and train on.")
 @click.option("--quarter-epochs", default=Recipe.quarter_epochs, show_default=True, help="Epochs on quarters, first.")
 @click.option("--epochs", default=Recipe.epochs, show_default=True, help="Epochs on whole squares, at most.")
+@click.option("--learning-rate", default=Recipe.learning_rate, show_default=True, help="The highest.")
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Weights to go on from, with other data or a lower learning rate. [default: none, from scratch]",
+)
 @click.option("--seed", default=Recipe.seed, show_default=True)
 @click.option(
     "--schedule",
@@ -81,6 +90,8 @@ def command(
     pictures: int,
     quarter_epochs: int,
     epochs: int,
+    learning_rate: float,
+    start: Path | None,
     seed: int,
     schedule: str,
     device: str,
@@ -88,16 +99,33 @@ def command(
     tiny: bool,
 ) -> None:
     """Train negative_condition: is this colour negative readable, and what is wrong with it?"""
-    recipe = Recipe(seed, pictures, quarter_epochs=quarter_epochs, epochs=epochs, schedule=schedule, minutes=minutes)
+    recipe = Recipe(
+        seed,
+        pictures,
+        quarter_epochs=quarter_epochs,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        minutes=minutes,
+        start=sha256(start.read_bytes()).hexdigest() if start else "",
+    )
     if tiny:
         recipe = Recipe(seed, negatives=16, held_out=8, quarter_epochs=1, epochs=1, batch=8, warm_up=2)
     try:
-        _run(list(data) or [default_data()], out, weights, real, recipe, choose_device(device))
+        _run(list(data) or [default_data()], out, weights, real, recipe, choose_device(device), start)
     except SafelightError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _run(folders: Data, out: Path, weights: Path, real: Path, recipe: Recipe, device: torch.device) -> None:
+def _run(
+    folders: Data,
+    out: Path,
+    weights: Path,
+    real: Path,
+    recipe: Recipe,
+    device: torch.device,
+    start: Path | None,
+) -> None:
     """Simulate, train, calibrate, judge, and write weights, record and plots."""
     out.mkdir(parents=True, exist_ok=True)
     code, began = commit(), time.monotonic()
@@ -106,7 +134,7 @@ def _run(folders: Data, out: Path, weights: Path, real: Path, recipe: Recipe, de
     simulated = time.monotonic()
     if real_set:
         train_set = mix(train_set, real_set.train)
-    network = build(recipe.seed).to(device)
+    network = (load(start) if start else build(recipe.seed)).to(device)
     history = train(network, train_set, choose_set, recipe, out / "checkpoint.pt", out / "tensorboard")
     trained = time.monotonic()
     scale, offset = calibrate(network, answer(network, choose_set.pixels), choose_set)

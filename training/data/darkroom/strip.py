@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Light = NDArray[np.float32]
+ASKEW = 0.5
+"""Share of the photographs with surroundings that show more of one edge of the film than of the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ def mount(frame: Light, base: Light, rng: np.random.Generator) -> tuple[Light, V
     zoom = 1 / rng.choice([rng.uniform(0.96, 1.08), rng.uniform(1.08, 1.45)])
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(rng.normal(0.0, 1.2)), zoom)
     matrix[:, 2] += rng.normal(0.0, 0.04, 2) * height
+    if rng.random() < ASKEW:  # one edge of the film comes into view, often with no more than part of its holes
+        matrix[1, 2] += rng.choice([-1.0, 1.0]) * rng.uniform(0.04, 0.17) * height
     outside = [float(value) for value in strip[0, 0]]
     from_strip = matrix @ np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], np.float64)
     seen = cv2.warpAffine(
