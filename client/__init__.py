@@ -21,6 +21,7 @@ from client.errors import (
     ServerUnavailable,
 )
 from client.fake import FakeTransport
+from client.reading import Reading
 from client.retry import Retry
 from client.transport import Request, Response, Transport
 
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidAddress",
     "Positive",
     "Prediction",
+    "Reading",
     "Request",
     "RequestRejected",
     "RequestTimeout",

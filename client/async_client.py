@@ -11,6 +11,7 @@ from client.contract import CLASSIFIER_NAMES
 from client.drivers import Asyncio
 from client.engine import Engine, Pace
 from client.pictures import Source
+from client.reading import Prior
 from client.retry import Retry
 from client.transport import Transport, open_transport
 from film.specs import CLIENT_BATCH, CLIENT_CONCURRENCY, CLIENT_TIMEOUT, PUBLIC_MODELS
@@ -39,10 +40,12 @@ class AsyncClient:
         batch_size: int = CLIENT_BATCH,
         concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
+        prior: Prior = None,
+        use: str = "",
     ) -> AsyncIterator[Prediction]:
         """See ``Client.iter_classify``; ``pictures`` is walked through in threads, one step at a time."""
         pace = Pace(batch_size, concurrency, self._timeout if timeout is None else timeout)
-        return self._engine.classify(pictures, models, pace)
+        return self._engine.classify(pictures, models, pace, prior, use)
 
     async def classify(
         self,
@@ -52,9 +55,13 @@ class AsyncClient:
         batch_size: int = CLIENT_BATCH,
         concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
+        prior: Prior = None,
+        use: str = "",
     ) -> list[Prediction]:
         """See ``Client.classify``."""
-        answers = self.iter_classify(pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout)
+        answers = self.iter_classify(
+            pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout, prior=prior, use=use
+        )
         return [answer async for answer in answers]
 
     def iter_explain(

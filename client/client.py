@@ -10,6 +10,7 @@ from client.contract import CLASSIFIER_NAMES
 from client.drivers import Blocking, iterate, run
 from client.engine import Engine, Pace
 from client.pictures import Source
+from client.reading import Prior
 from client.retry import Retry
 from client.transport import Transport, open_transport
 from film.specs import CLIENT_BATCH, CLIENT_CONCURRENCY, CLIENT_TIMEOUT, GRPC_PORT, PUBLIC_MODELS
@@ -49,13 +50,15 @@ class Client:
         batch_size: int = CLIENT_BATCH,
         concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
+        prior: Prior = None,
+        use: str = "",
     ) -> Iterator[Prediction]:
         """Like ``classify``, but each Prediction is given as soon as it and all before it are there.
 
         No more than ``concurrency`` batches are held in memory, so ``pictures`` may be endless.
         """
         pace = Pace(batch_size, concurrency, self._timeout if timeout is None else timeout)
-        return iterate(self._engine.classify(pictures, models, pace))
+        return iterate(self._engine.classify(pictures, models, pace, prior, use))
 
     def classify(
         self,
@@ -65,14 +68,21 @@ class Client:
         batch_size: int = CLIENT_BATCH,
         concurrency: int = CLIENT_CONCURRENCY,
         timeout: float | None = None,
+        prior: Prior = None,
+        use: str = "",
     ) -> list[Prediction]:
         """What ``models`` say of the pictures (paths, or encoded bytes), in the order given.
 
         ``batch_size`` pictures go in a request, fewer where their bytes are many; ``concurrency`` batches are in
-        flight at once. Raises ValueError for a model or number that cannot be, ClientError when the server fails.
+        flight at once. ``prior`` is the share of the pictures expected to be film, or of the negatives expected to be
+        readable, where one model is asked; for both, ``{"film": 0.3, "readable": 0.9}``. Probabilities then take it
+        into account. ``use`` moves the threshold: archive, collection, scanning (``client.reading``).
+        Raises ValueError for a model, number or use that cannot be, ClientError when the server fails.
         """
         return list(
-            self.iter_classify(pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout)
+            self.iter_classify(
+                pictures, models, batch_size=batch_size, concurrency=concurrency, timeout=timeout, prior=prior, use=use
+            )
         )
 
     def iter_explain(

@@ -1,6 +1,6 @@
 """What each model promises, read from ``film.specs``: an answer is checked against it and turned into plain types."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,11 +83,15 @@ def _check_usable(model: str, name: str, value: NDArray[Any]) -> None:
         raise ResponseInvalid(f"{model} gave {name} of {value.min():.3g} to {value.max():.3g}, not of 0 to 1")
 
 
-def verdict(spec: ModelSpec, scores: NDArray[np.float32]) -> Verdict:
-    """Choose a label: the positive one from its threshold on, else the likeliest of the others. Unsure in between."""
+def verdict(spec: ModelSpec, scores: Iterable[float], threshold: float | None = None) -> Verdict:
+    """Choose a label: the positive one from its threshold on, else the likeliest of the others. Unsure in between.
+
+    ``scores`` are in the order of ``spec.labels``; without ``threshold`` it is the one of ``spec``.
+    """
     named = dict(zip(spec.labels, map(float, scores), strict=True))
     others = [label for label in spec.labels if label != spec.positive]
-    label = spec.positive if named[spec.positive] >= spec.threshold else max(others, key=named.__getitem__)
+    least = spec.threshold if threshold is None else threshold
+    label = spec.positive if named[spec.positive] >= least else max(others, key=named.__getitem__)
     low, high = spec.unsure
     return Verdict(label, named[label], named, unsure=low < named[spec.positive] < high)
 

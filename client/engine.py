@@ -12,6 +12,7 @@ from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, explanation, posi
 from client.drivers import Driver, Task
 from client.errors import RequestTimeout, RequestTooLarge, ServerUnavailable
 from client.pictures import Picture, Source, batches, load
+from client.reading import Prior, Reading
 from client.retry import Retry
 from client.transport import Request, Response, Transport
 from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
@@ -46,14 +47,17 @@ class Engine:
         self._known = False  # whether the server has ever answered
 
     def classify(
-        self, pictures: Iterable[Source], models: Sequence[str], pace: Pace
+        self, pictures: Iterable[Source], models: Sequence[str], pace: Pace, prior: Prior = None, use: str = ""
     ) -> AsyncGenerator[Prediction, None]:
-        """One Prediction a picture, in input order; ValueError at once for a model that is no classifier."""
+        """One Prediction a picture, in input order, read as ``client.reading`` says; ValueError at once otherwise."""
         if isinstance(models, str) or not models:
             raise ValueError(f"models is {models!r}; it must be a list of one or more of {', '.join(CLASSIFIER_NAMES)}")
         if unknown := [model for model in models if model not in CLASSIFIER_NAMES]:
             raise ValueError(f"{unknown[0]!r} is not a classifier; there are {', '.join(CLASSIFIER_NAMES)}")
-        return self._ask(load(pictures), tuple(dict.fromkeys(models)), pace, prediction)
+        reading = Reading.of(models, prior, use)
+        return self._ask(
+            load(pictures), tuple(dict.fromkeys(models)), pace, lambda *said: reading.read(prediction(*said))
+        )
 
     def explain(self, pictures: Iterable[Source], pace: Pace) -> AsyncGenerator[Explanation, None]:
         """One Explanation a picture, in input order."""

@@ -16,6 +16,7 @@ Examples:
   safelight classify scan-01.jpg scan-02.tif
   safelight classify roll-12/ --models negative_condition
   safelight classify archive/ --json > verdicts.jsonl
+  safelight classify archive/ --prior readable=0.9 --use archive
 
 \b
 A question mark after a verdict (in JSON: "unsure": true) means that it is
@@ -35,6 +36,18 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     return names
 
 
+def _prior(words: tuple[str, ...]) -> float | dict[str, float] | None:
+    """What --prior says: a number, or shares by label; ValueError where it says neither."""
+    if not words:
+        return None
+    try:
+        if len(words) == 1 and "=" not in words[0]:
+            return float(words[0])
+        return {label.strip(): float(share) for label, _, share in (word.partition("=") for word in words)}
+    except ValueError:
+        raise ValueError(f"--prior {' '.join(words)} is neither a number nor LABEL=NUMBER.") from None
+
+
 @click.command(epilog=_EPILOG)
 @files_argument
 @server_options
@@ -43,6 +56,20 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     "--json", "as_json", is_flag=True, help="One JSON object a line for each picture, as soon as it is there."
 )
 @click.option("--maps", is_flag=True, help="With --json: also where in the picture each defect is likely.")
+@click.option(
+    "--prior",
+    "priors",
+    multiple=True,
+    metavar="[LABEL=]SHARE",
+    help="Share of the pictures expected to be film, or of the negatives expected to be readable: film=0.3, "
+    "readable=0.9, or with one of --models the number alone. Probabilities then take it into account.",
+)
+@click.option(
+    "--use",
+    type=click.Choice(list(dict.fromkeys(use.name for spec in CLASSIFIERS for use in spec.uses))),
+    help="Read the probabilities for a purpose. "
+    + " ".join(f"{use.name}, {spec.name}: {use.purpose}." for spec in CLASSIFIERS for use in spec.uses),
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(1, MAX_BATCH),
@@ -64,6 +91,8 @@ def classify(
     models: tuple[str, ...],
     as_json: bool,
     maps: bool,
+    priors: tuple[str, ...],
+    use: str | None,
     batch_size: int,
     concurrency: int,
 ) -> None:
@@ -78,7 +107,17 @@ def classify(
         from client import Client
 
         with Client(url, timeout=timeout) as client:
-            answers = client.iter_classify(pictures, models, batch_size=batch_size, concurrency=concurrency)
+            try:
+                answers = client.iter_classify(
+                    pictures,
+                    models,
+                    batch_size=batch_size,
+                    concurrency=concurrency,
+                    prior=_prior(priors),
+                    use=use or "",
+                )
+            except ValueError as error:
+                raise click.UsageError(str(error)) from error
             lines_on_terminal = as_json and sys.stdout.isatty()
             for one in with_progress(answers, len(pictures), "Classifying", quiet=lines_on_terminal):
                 if as_json:

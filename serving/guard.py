@@ -23,6 +23,8 @@ _LOOK_SECONDS = 10.0
 """Between two looks for processes of models that somebody else has loaded."""
 _SETTLE_SECONDS = 1.0
 """In which Triton collects a process that it has ended itself."""
+_LOAD_SECONDS = 60.0
+"""In which a model must be there again; its files have just been read. Triton itself waits minutes for some faults."""
 _LAST_SECONDS = 3.0
 """In which it ends once all its models have ended."""
 
@@ -122,7 +124,7 @@ def _post(watch: Watch, what: str, body: dict[str, object]) -> None:
         f"http://{watch.http}/v2/repository/models/{what}", json.dumps(body).encode(), method="POST"
     )
     try:
-        with urllib.request.urlopen(request, timeout=watch.ready_timeout):
+        with urllib.request.urlopen(request, timeout=_LOAD_SECONDS):
             pass
     except urllib.error.HTTPError as error:
         raise ServingError(error.read().decode("utf-8", "replace")) from error

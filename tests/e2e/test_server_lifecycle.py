@@ -178,7 +178,7 @@ def test_a_model_that_cannot_be_loaded_again_ends_the_server(tmp_path: Path, rep
     log = tmp_path / "log"
     with ServerProcess(replace(quick_settings(), repository=own), log=log) as server:
         process = server.process_id
-        (own / specs.INVERSION_MODEL / "1" / "model.py").unlink()
+        (own / specs.INVERSION_MODEL / "1" / "model.py").write_text("raise RuntimeError('broken meanwhile')")
         os.kill(stub_of(process, specs.INVERSION_MODEL), signal.SIGKILL)
         assert os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT).si_status != 0
     assert "Error: A model's process died and the model cannot be loaded again" in log.read_text()

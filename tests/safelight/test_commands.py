@@ -78,6 +78,19 @@ def test_classify_marks_what_is_little_more_than_a_guess(
     assert line["origin"]["unsure"] is shown.endswith("?")
 
 
+def test_classify_can_read_the_answers_for_other_shares_and_a_purpose(server: FakeTransport, roll: Path) -> None:
+    plain, shares, alone = (
+        lines(run("classify", "--json", "roll/b.jpg", *options))[0]
+        for options in (
+            [],
+            ["--prior", "film=0.001", "--prior", "readable=0.999"],
+            ["--prior", "0.001", "--models", "film_origin", "--use", "archive"],
+        )
+    )
+    assert (shares["origin"]["label"], shares["condition"]["label"]) == ("digital", "readable")
+    assert alone["origin"] == shares["origin"] != plain["origin"]
+
+
 def test_classify_can_ask_one_model_and_give_maps(server: FakeTransport, roll: Path) -> None:
     (line,) = lines(run("classify", "--json", "--maps", "--models", "negative_condition", "roll/b.jpg"))
     assert line["origin"] is None
@@ -105,6 +118,11 @@ def test_one_bad_picture_is_shown_and_gives_exit_code_1(server: FakeTransport, r
         (["classify", "empty"], "there is no picture in empty"),
         (["classify", "x.jpg", "--models", "film"], "film_origin, negative_condition"),
         (["classify", "x.jpg", "--models", ","], "film_origin, negative_condition"),
+        (["classify", "x.jpg", "--prior", "0.3"], "name the label (film=0.3, readable=0.3)"),
+        (["classify", "x.jpg", "--prior", "film=many"], "--prior film=many is neither a number nor LABEL=NUMBER"),
+        (["classify", "x.jpg", "--prior", "film=1"], "between 0 and 1"),
+        (["classify", "x.jpg", "--use", "holiday"], "archive"),
+        (["classify", "x.jpg", "--use", "scanning", "--models", "film_origin"], "there are archive, collection"),
         (["classify", "x.jpg", "--batch-size", "65"], "1<=x<=64"),
         (["classify", "x.jpg", "--url", "ftp://host"], "use grpc://"),
         (["invert", "x.jpg"], "--out"),
