@@ -8,6 +8,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,8 @@ TRUNK = ".layer"
 """In the names of the weights of a ResNet's stages: only these are quantised."""
 WORTH_IT = 0.5
 """Share of the convolutions that must end in int8: with fewer the file is no faster than bf16."""
-RECIPES = ("plain", "accuracy")
-"""Ranges that cut nothing off, and bias correction; the same, then layer by layer taken back what costs most.
-
-SmoothQuant changed no answer of this network in the last digit."""
+RECIPES = ("plain", "corrected", "accuracy")
+"""Ranges that cut nothing off; the same with bias correction; the first, taking back layer by layer what costs most."""
 RANK_ON = 8
 """Pictures that layers are ranked by."""
 
@@ -65,17 +64,39 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
     raise ParityError(f"No way of quantising {source.spec.name} was near enough. {'; '.join(refusals)}")
 
 
-def read_plain(path: Path) -> Any:
-    """The ONNX file at ``path`` as an OpenVINO model with whole FP32 weights: NNCF finds no bias behind a cast."""
+@dataclass(frozen=True)
+class Plain:
+    """An OpenVINO ``model`` to quantise, and the names of the convolutions of its ``trunk``."""
+
+    model: Any
+    trunk: frozenset[str]
+
+
+def read_plain(path: Path) -> Plain:
+    """The ONNX file at ``path`` with whole FP32 weights and folded constants: else NNCF finds no bias to correct.
+
+    Folding gives weights new names, so the trunk is told by the names that they had before.
+    """
     import openvino
 
     model = onnx.load(path)
     whole_weights(model)
-    return openvino.Core().read_model(model.SerializeToString(), b"")
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder, "model.onnx")
+        onnx.save(model, whole)
+        named = openvino.Core().read_model(whole)
+        convolutions = [op for op in named.get_ordered_ops() if op.get_type_name() == "Convolution"]
+        trunk = {op.get_friendly_name() for op in convolutions if TRUNK in _weight_name(op)}
+        return Plain(openvino.convert_model(whole), frozenset(trunk))
 
 
-def quantise(source: Source, model: Any, calibration: NDArray[np.uint8], recipe: str) -> Any:
-    """``model`` by one of ``RECIPES``, calibrated on pictures uint8 [n, size, size, 3]."""
+def _weight_name(convolution: Any) -> str:
+    name: str = convolution.input_value(1).get_node().get_friendly_name()
+    return name
+
+
+def quantise(source: Source, plain: Plain, calibration: NDArray[np.uint8], recipe: str) -> Any:
+    """``plain`` by one of ``RECIPES``, calibrated on pictures uint8 [n, size, size, 3]."""
     import nncf
     from nncf.quantization.advanced_parameters import (
         AdvancedAccuracyRestorerParameters,
@@ -95,18 +116,21 @@ def quantise(source: Source, model: Any, calibration: NDArray[np.uint8], recipe:
     pictures = np.concatenate((calibration, source.judged_on))
     ends = list(range(len(calibration), len(pictures)))
     # The mean of the largest values, which is usual, cuts off what this network says its surest answers with.
-    advanced = AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
+    advanced = AdvancedQuantizationParameters(
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        disable_bias_correction=recipe != "corrected",
+    )
     common = {
         "preset": nncf.QuantizationPreset.MIXED,
         "subset_size": len(calibration),
-        "ignored_scope": nncf.IgnoredScope(names=kept_in_float(model), validate=False),
+        "ignored_scope": nncf.IgnoredScope(names=kept_in_float(plain), validate=False),
     }
     examples = nncf.Dataset(list(range(len(calibration))), feed)
     with _hushed():
         if recipe != "accuracy":
-            return nncf.quantize(model, examples, advanced_parameters=advanced, **common)
+            return nncf.quantize(plain.model, examples, advanced_parameters=advanced, **common)
         return nncf.quantize_with_accuracy_control(
-            model,
+            plain.model,
             examples,
             nncf.Dataset(ends, feed),
             validation_fn=nearness,
@@ -121,20 +145,17 @@ def _distance(spec: ModelSpec, got: Any, truth: Mapping[str, NDArray[Any]], numb
     return max(float(np.abs(got[output.name][0] - truth[output.name][number]).max()) for output in spec.outputs)
 
 
-def kept_in_float(model: Any) -> list[str]:
-    """Names of all operations of ``model`` but the trunk's convolutions and the sums that join those."""
-    trunk: set[str] = set()
-    for op in model.get_ordered_ops():
+def kept_in_float(plain: Plain) -> list[str]:
+    """Names of all operations of ``plain`` but the trunk's convolutions and the sums that join those."""
+    inside: set[str] = set(plain.trunk)
+    operations = plain.model.get_ordered_ops()
+    for op in operations:
         before = [op.input_value(number).get_node() for number in range(op.get_input_size())]
         flowing = [node.get_friendly_name() for node in before if node.get_type_name() != "Constant"]
-        if op.get_type_name() == "Convolution":
-            inside = TRUNK in before[1].get_friendly_name()
-        else:
-            inside = op.get_type_name() in ("Add", "Relu") and bool(flowing) and trunk.issuperset(flowing)
-        if inside:
-            trunk.add(op.get_friendly_name())
-    rest = (op for op in model.get_ordered_ops() if op.get_type_name() not in ("Constant", "Parameter", "Result"))
-    return sorted({op.get_friendly_name() for op in rest} - trunk)
+        if op.get_type_name() in ("Add", "Relu") and flowing and inside.issuperset(flowing):
+            inside.add(op.get_friendly_name())
+    rest = (op for op in operations if op.get_type_name() not in ("Constant", "Parameter", "Result"))
+    return sorted({op.get_friendly_name() for op in rest} - inside)
 
 
 def in_int8(model: Any) -> tuple[int, int]:

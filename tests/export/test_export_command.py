@@ -32,7 +32,7 @@ def export(tmp_path: Path) -> object:
 def test_models_are_exported_side_by_side_and_the_table_says_where(export: object, tmp_path: Path) -> None:
     result = export("onnx", "torchscript")  # type: ignore[operator]
     assert result.exit_code == 0, result.output
-    assert result.output.count("published") == 2
+    assert result.stdout.count("published") == 2
     names = {path.name for path in (tmp_path / "repository" / "negative_condition_net" / "1").iterdir()}
     assert names == {"model.onnx", "model.onnx.json", "model.pt", "model.pt.json"}
     assert re.search(r"torch\.jit on cpu \d\.\de-\d\d", result.output)
