@@ -13,7 +13,16 @@ from training import negative_condition_loop
 from training.negative_condition import build, load
 from training.negative_condition_data import PLACES, Negatives
 from training.negative_condition_loop import DeviceError, Recipe, choose_device, train
-from training.negative_condition_report import READABLE, Answers, answer, calibrate, intervals, measure, objective
+from training.negative_condition_report import (
+    READABLE,
+    Answers,
+    answer,
+    calibrate,
+    calibration_errors,
+    intervals,
+    measure,
+    objective,
+)
 from training.train_negative_condition import command
 
 SIZE = NEGATIVE_CONDITION.size
@@ -75,6 +84,18 @@ def test_calibration_tempers_a_network_that_is_too_sure() -> None:
     assert network.tie.item() == pytest.approx(tie * scale)
     tempered = measure(answers_of((logits * scale).tolist()), truth)
     assert tempered["negative_log_likelihood"] < measure(answers, truth)["negative_log_likelihood"]
+
+
+def test_the_record_tells_the_calibration_error_before_and_after() -> None:
+    logits, truth = doubtful(shift=1.0)
+    scale, offset = calibrate(build(), answers_of(logits.tolist()), truth)
+    served = answers_of(((2 * logits * scale + offset) / 2).tolist())
+    errors = calibration_errors(served, truth, scale, offset)
+    assert errors["before"] > 0.15
+    assert errors["served"] < 0.06
+    unfitted = calibration_errors(answers_of(logits.tolist()), truth, 1.0, 0.0)
+    assert unfitted["before"] == pytest.approx(unfitted["served"], abs=1e-4)
+    assert unfitted["before"] == pytest.approx(errors["before"], abs=1e-3)
 
 
 def test_calibration_takes_back_a_leaning_to_one_label() -> None:

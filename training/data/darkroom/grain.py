@@ -1,10 +1,11 @@
 """Film grain: the developed image is made of clouds of dye (or clumps of silver), so density fluctuates.
 
 Scale: clouds and clumps are some micrometres large. In a picture 700 pixels high of a frame 24 mm high a pixel is 34
-micrometres, in one of 2000 it is 12, so that next to nothing of their shape is left and grain is nearly white; what little correlation
-there is comes from optics and emulsion. By Selwyn's law its deviation falls with the root of the area of a pixel: the 4
-(colour negatives) to 17 thousandths (Tri-X) of makers' sheets, for an aperture of 48 micrometres across, are 5 to 21
-thousandths at 34 micrometres (James, "The Theory of the Photographic Process", 4th ed., 1977, on granularity).
+micrometres, in one of 2000 it is 12, so that next to nothing of their shape is left and grain is nearly white; what
+little correlation there is comes from optics and emulsion. By Selwyn's law its deviation falls with the root of the
+area of a pixel: the 4 (colour negatives) to 17 thousandths (Tri-X) of makers' sheets, for an aperture of 48
+micrometres across, are 5 to 21 thousandths at 34 micrometres (James, "The Theory of the Photographic Process", 4th
+ed., 1977, on granularity).
 """
 
 import math
