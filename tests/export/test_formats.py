@@ -49,6 +49,7 @@ def test_it_answers_as_the_trained_network_does(
     check(make_source(network), name, tmp_path)
 
 
+@pytest.mark.timeout(900)  # the C++ compiler takes half a minute alone, and minutes beside other work
 def test_aoti_compiles_it_for_this_processor(make_source: MakeSource, tmp_path: Path) -> None:
     if lacks := load_format("pt2").lacks(SMALL):
         pytest.skip(lacks)
