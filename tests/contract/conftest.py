@@ -23,7 +23,6 @@ from PIL import Image
 from export.graphs import EXPORTABLES
 from film import images, specs
 from serving import container, gpu, known_picture
-from serving.artefacts import plainly_named
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Profile, Settings, profile
 from serving.wheel import find_wheel
@@ -81,9 +80,6 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         settings = on_any_machine(chosen, tmp_path_factory.mktemp("deployment"))
     with ServerProcess(on_free_ports(settings), log=tmp_path_factory.mktemp("log") / "log") as server:
         yield Deployment(chosen, server.grpc_url)
-    named = plainly_named(settings)
-    if named != settings.repository:
-        named.unlink()
 
 
 def on_any_machine(chosen: Profile, folder: Path) -> Settings:
