@@ -171,6 +171,27 @@ def build(seed: int = 0) -> NegativeCondition:
     return network
 
 
+@torch.no_grad()
+def round_to_bfloat16(network: NegativeCondition) -> None:
+    """Move every weight to the nearest value that bfloat16 holds, once batch norm is folded in as exporters do.
+
+    Where a processor computes in bfloat16 it then has the trained weights themselves and not their roundings.
+    """
+    folded: set[nn.Module] = set()
+    for block in network.modules():
+        for name, norm in (("conv1", "bn1"), ("conv2", "bn2"), ("conv", "bn"), ("0", "1")):
+            convolution, after = (getattr(block, part, None) for part in (name, norm))
+            if isinstance(convolution, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+                assert after.running_var is not None
+                scale = (after.weight / torch.sqrt(after.running_var + after.eps)).view(-1, 1, 1, 1)
+                scale = torch.where(scale == 0, 1.0, scale)
+                convolution.weight.copy_((convolution.weight * scale).bfloat16().float() / scale)
+                folded.add(convolution)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer not in folded:
+            layer.weight.copy_(layer.weight.bfloat16().float())
+
+
 def save(network: NegativeCondition, path: Path) -> None:
     """Write the weights to ``path`` as half-precision safetensors; WeightsError where one is too large for that."""
     path.parent.mkdir(parents=True, exist_ok=True)

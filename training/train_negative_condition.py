@@ -18,7 +18,7 @@ from film.specs import NEGATIVE_CONDITION, PICTURE_SUFFIXES
 from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
 from training.data.option import data_option
 from training.data.pictures import Data, default_data
-from training.negative_condition import NegativeCondition, build, load, save
+from training.negative_condition import NegativeCondition, build, load, round_to_bfloat16, save
 from training.negative_condition_data import Negatives, Order, simulate, split_pictures
 from training.negative_condition_loop import CONSOLE, Recipe, choose_device, fast_in_bfloat16, train
 from training.negative_condition_real import Real, find_real, measure_real, mix
@@ -137,6 +137,7 @@ def _run(
     network = (load(start) if start else build(recipe.seed)).to(device)
     history = train(network, train_set, choose_set, recipe, out / "checkpoint.pt", out / "tensorboard")
     trained = time.monotonic()
+    round_to_bfloat16(network)
     scale, offset = calibrate(network, answer(network, choose_set.pixels), choose_set)
     answers = answer(network, judge_set.pixels)
     learnt = real_set.paths if real_set else frozenset()

@@ -6,7 +6,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
-from training.negative_condition import WeightsError, any_of, build, load, pool, save
+from training.negative_condition import WeightsError, any_of, build, load, pool, round_to_bfloat16, save
 
 SIZE = NEGATIVE_CONDITION.size
 MAP = NEGATIVE_CONDITION.outputs[2].shape[1:]
@@ -104,6 +104,25 @@ def test_saved_weights_come_back_as_half_precision_holds_them(tmp_path: Path) ->
         assert kept.dtype == value.dtype
         assert torch.equal(kept, value.half().to(value.dtype) if value.is_floating_point() else value)
     assert (tmp_path / "a" / "n.safetensors").stat().st_size == pytest.approx(2 * 11_444_048, rel=0.01)
+
+
+def test_rounded_weights_are_what_bfloat16_holds_once_batch_norm_is_folded_in() -> None:
+    network = build(6).eval()
+    generator = torch.Generator().manual_seed(6)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 2.0, generator=generator)
+            module.running_var.uniform_(0.5, 2.0, generator=generator)
+    before = network.layer2[0].conv1.weight.clone()
+
+    round_to_bfloat16(network)
+
+    after, norm = network.layer2[0].conv1.weight, network.layer2[0].bn1
+    folded = after * (norm.weight / torch.sqrt(norm.running_var + norm.eps)).view(-1, 1, 1, 1)
+    torch.testing.assert_close(folded, folded.bfloat16().float(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(after, before, rtol=2**-8, atol=0)
+    assert not torch.equal(after, before)
+    assert torch.equal(network.defects.weight, network.defects.weight.bfloat16().float())
 
 
 def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path: Path) -> None:
