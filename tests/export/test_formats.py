@@ -93,12 +93,13 @@ def test_int8_takes_the_trunk_and_leaves_the_ends_in_float(make_source: MakeSour
     source = make_source("condition")
     source.write_onnx(tmp_path / "model.onnx")
     plain = read_plain(tmp_path / "model.onnx")
-    assert in_int8(plain.model) == (0, 21)
+    assert in_int8(plain.model) == (0, 25)
     convolutions = [op for op in plain.model.get_ordered_ops() if op.get_type_name() == "Convolution"]
     kept = [op for op in convolutions if op.get_friendly_name() in kept_in_float(plain)]
-    assert kept == [convolutions[0], convolutions[-1]], "the one that sees the picture, and the defects' head"
+    assert len(kept) == 6, "the one that sees the picture, four of the pyramid, and the defects' head"
+    assert {convolutions[0], convolutions[-1]} <= set(kept)
     model = quantise(source, plain, source.pictures.to_calibrate(source.spec), "plain")
-    assert in_int8(model) == (19, 21)
+    assert in_int8(model) == (19, 25)
 
 
 def test_int8_is_not_made_of_a_network_that_needs_single_precision() -> None:
