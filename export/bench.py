@@ -64,7 +64,7 @@ def command(models: tuple[str, ...], rounds: int, seconds: float, weights: Path,
     from export.source import Source
 
     found, console = {}, Console(stderr=True)
-    for name in models or EXPORTABLES:
+    for name in models or [spec.name for spec in CLASSIFIERS]:
         source = Source(EXPORTABLES[name], weights / f"{name}.safetensors", Path("samples"), Pictures())
         with tempfile.TemporaryDirectory() as folder:
             with console.status(f"Preparing {name} for every runtime"):
