@@ -99,7 +99,7 @@ def _load_again(watch: Watch, models: set[str]) -> None:
     None for a server that stops, or a model that somebody has unloaded.
     """
     ready = {model for model in models if _answers(watch, f"models/{model}/ready" if model else "health/ready")}
-    asked = [public for public in watch.models if "" in ready or ready & set(_steps(public))]
+    asked = [public for public in watch.models if "" in ready or ready & set(steps(public))]
     if not asked:
         return
     what = " and ".join(sorted(filter(None, ready))) or "a model"
@@ -111,12 +111,12 @@ def _load_again(watch: Watch, models: set[str]) -> None:
     print(f"{', '.join(asked)} can be asked again.", file=sys.stderr, flush=True)
 
 
-def _steps(public: str) -> tuple[str, ...]:
-    """The models that a public model is made of."""
+def steps(public: str) -> tuple[str, ...]:
+    """The models that a public model is made of, in whatever profile."""
     if public == specs.INVERSION_MODEL:
-        return (public,)
+        return (public, *(f"{public}_{step}" for step in ("gate", "dali", "encode")))
     spec = specs.classifier(public)
-    return (spec.name, spec.preprocess_model, spec.network_model)
+    return (spec.name, spec.preprocess_model, spec.gate_model, spec.dali_model, spec.network_model)
 
 
 def _post(watch: Watch, what: str, body: dict[str, object]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from film.specs import VALID, ModelSpec
+from film.specs import FILM_ORIGIN, VALID, ModelSpec
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[[torch.Tensor, torch.Tensor], Tensors]
@@ -28,12 +28,12 @@ class Unavailable(Exception):
 class Way:
     """A way to run a network: the arithmetic that counts for its roofline, and how to load it from a version folder.
 
-    ``load`` gets the folder, the device and the batch.
+    ``load`` gets the folder and the device.
     """
 
     name: str
     precision: str
-    load: Callable[[Path, torch.device, int], Run]
+    load: Callable[[Path, torch.device], Run]
 
 
 def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
@@ -60,8 +60,8 @@ def example(spec: ModelSpec, pictures: NDArray[np.uint8], batch: int, device: to
     )
 
 
-def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Path, torch.device, int], Run]:
-    def load(folder: Path, device: torch.device, _batch: int) -> Run:
+def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Path, torch.device], Run]:
+    def load(folder: Path, device: torch.device) -> Run:
         with _hushed():
             network = torch.jit.load(str(_file(folder, "model.pt")), map_location=device)  # type: ignore[no-untyped-call]
         if channels_last:
@@ -77,7 +77,7 @@ def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Pat
     return load
 
 
-def _pt2(folder: Path, device: torch.device, _batch: int) -> Run:
+def _pt2(folder: Path, device: torch.device) -> Run:
     package = torch._inductor.aoti_load_package(str(_file(folder, "model.pt2")))
 
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
@@ -88,11 +88,11 @@ def _pt2(folder: Path, device: torch.device, _batch: int) -> Run:
     return run
 
 
-def _cuda_graph(kind: torch.dtype | None) -> Callable[[Path, torch.device, int], Run]:
+def _cuda_graph(kind: torch.dtype | None) -> Callable[[Path, torch.device], Run]:
     """The launches of one batch recorded once and replayed: small batches spend more time launching than computing."""
 
-    def load(folder: Path, device: torch.device, batch: int) -> Run:
-        eager = _torchscript(kind, True)(folder, device, batch)
+    def load(folder: Path, device: torch.device) -> Run:
+        eager = _torchscript(kind, True)(folder, device)
         recorded: dict[int, tuple[torch.cuda.CUDAGraph, Tensors, Tensors]] = {}
 
         def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
@@ -123,7 +123,7 @@ def _record(run: Run, pixels: torch.Tensor, valid: torch.Tensor) -> tuple[torch.
     return graph, inputs, outputs
 
 
-def _tensorrt(folder: Path, device: torch.device, _batch: int) -> Run:
+def _tensorrt(folder: Path, device: torch.device) -> Run:
     try:
         import tensorrt as trt
     except ImportError as error:
@@ -137,7 +137,7 @@ def _tensorrt(folder: Path, device: torch.device, _batch: int) -> Run:
     given = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
 
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
-        for name, tensor in (("PIXELS", pixels), (VALID.name, valid)):
+        for name, tensor in ((FILM_ORIGIN.pixels.name, pixels), (VALID.name, valid)):
             context.set_input_shape(name, tuple(tensor.shape))
             context.set_tensor_address(name, tensor.data_ptr())
         outputs = tuple(torch.empty(tuple(context.get_tensor_shape(name)), device=device) for name in given)

@@ -81,7 +81,7 @@ def _networks(
     folder, cpu = plan.repository / spec.network_model / "1", torch.device("cpu")
     pictures = preprocess(blobs, spec.size).pixels
     try:
-        trusted = networks.ways(spec, cpu)[0].load(folder, cpu, PARITY_BATCH)
+        trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
     except Unavailable as error:
         results.missing.append(f"{spec.network_model}: {error}")
         return
@@ -89,7 +89,7 @@ def _networks(
     for way in networks.ways(spec, plan.device):
         say(f"{spec.network_model}: {way.name}")
         try:
-            run = way.load(folder, plan.device, max(plan.batches))
+            run = way.load(folder, plan.device)
             inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
             said = [value.float().cpu().numpy() for value in run(*inputs)]
             difference = max(float(np.abs(a - b).max()) for a, b in zip(said, truth, strict=True))
