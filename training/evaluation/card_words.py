@@ -22,9 +22,8 @@ class Words:
 MAP = next(tensor for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
 ROWS, COLUMNS = MAP.shape[1:]
 LICENSED = (
-    "photographs that may be used: 154 by the author of drewnoakes/metadata-extractor-images "
-    '("free to use these media files however you wish"), 2 in the public domain, '
-    "and 14 film scans under MIT or released for unrestricted use (NOTICE)"
+    "digital photographs that may be used: 154 by the author of drewnoakes/metadata-extractor-images "
+    '("free to use these media files however you wish") and 2 in the public domain (NOTICE)'
 )
 WORDS: Mapping[str, Words] = {
     FILM_ORIGIN.name: Words(
@@ -42,8 +41,8 @@ WORDS: Mapping[str, Words] = {
         ),
         data=(
             f"Both classes begin with {LICENSED}.",
-            "Film is nearly all SIMULATED from the digital photographs: published characteristic curves of real films "
-            "(CC BY 4.0), grain, halation and a lab's scan. The few real scans are a small part of it.",
+            "Film is SIMULATED from the digital photographs: published characteristic curves of real films (CC BY 4.0), "
+            "grain, halation and a lab's scan. Real film was learnt from only if `photographs, train film` is below.",
             "None of the pictures that the tables below are about was trained on.",
         ),
         limits=(
@@ -67,7 +66,7 @@ WORDS: Mapping[str, Words] = {
             "Dust and scratches alone: in training they are drawn as what does not matter.",
         ),
         data=(
-            f"All negatives are SIMULATED, from the digital ones of {LICENSED}: exposed on published film curves "
+            f"All negatives are SIMULATED, from {LICENSED}: exposed on published film curves "
             "(CC BY 4.0), developed, damaged or not, and photographed by a simulated phone over a light.",
             "No real negative was trained on.",
         ),
