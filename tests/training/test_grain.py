@@ -38,6 +38,12 @@ def noisy(strength: float, size: float = 0.0, seed: int = 0) -> Array:
     return np.clip(np.rint(smooth() + strength * field[..., None]), 0, 255).astype(np.uint8)
 
 
+def smoothed(image: Array, taps: tuple[float, ...]) -> Array:
+    """By scipy, in double precision."""
+    kernel = np.array(taps) / sum(taps)
+    return ndimage.convolve1d(ndimage.convolve1d(image, kernel, 0, mode="mirror"), kernel, 1, mode="mirror")
+
+
 def test_a_picture_becomes_so_many_numbers() -> None:
     assert grain.FEATURES == 111
     measured = statistics(noisy(3.0), noisy(6.0))
@@ -48,9 +54,7 @@ def test_a_picture_becomes_so_many_numbers() -> None:
 def test_the_finest_moments_are_what_scipy_says_of_each_block() -> None:
     picture = noisy(4.0, 0.6)
     luma = picture.astype(np.float64) @ np.array(grain.LUMA)
-    taps = np.array(grain.SHORT) / sum(grain.SHORT)
-    blurred = ndimage.convolve1d(ndimage.convolve1d(luma, taps, 0, mode="mirror"), taps, 1, mode="mirror")
-    band = luma - blurred
+    band = luma - smoothed(luma, grain.SHORT)
     blocks = [
         band[y : y + grain.BLOCK, x : x + grain.BLOCK]
         for y in range(0, SIDE, grain.BLOCK)
@@ -75,6 +79,23 @@ def test_the_finest_moments_are_what_scipy_says_of_each_block() -> None:
     assert moment(measured, 0, 0)[0] == pytest.approx(log_variance, abs=1e-3)
     assert moment(measured, 0, 1)[0] == pytest.approx(neighbours, abs=1e-3)
     assert moment(measured, 0, 1 + len(grain.LAGS))[0] == pytest.approx(kurtosis, abs=1e-3)
+
+
+def test_each_block_of_an_oblong_picture_is_measured_where_it_lies() -> None:
+    picture = np.random.default_rng(5).integers(0, 256, (60, 100, 3), dtype=np.uint8)
+    picture[20:40, 60:80] //= 4  # one block unlike the others
+    pixels = keras.ops.convert_to_tensor(picture[None].astype(np.float32) / 255)
+    measured = grain.measure(pixels)
+    image = picture.astype(np.float64) @ np.array(grain.LUMA)
+    tone = image.reshape(3, 20, 5, 20).mean((1, 3)) / 255
+    for taps in (grain.SHORT, grain.LONG):
+        image = smoothed(image, taps)
+    half = smoothed(image.reshape(30, 2, 50, 2).mean((1, 3)), grain.LONG)
+    quarter = half.reshape(15, 2, 25, 2).mean((1, 3))
+    coarse = (quarter - smoothed(quarter, grain.LONG)).reshape(3, 5, 5, 5)
+    texture = np.log(coarse.var((1, 3)) + grain.NOISE_FLOOR)
+    assert keras.ops.convert_to_numpy(measured.tone)[0] == pytest.approx(tone.ravel(), abs=1e-6)
+    assert keras.ops.convert_to_numpy(measured.texture)[0] == pytest.approx(texture.ravel(), abs=1e-3)
 
 
 def test_more_grain_is_more_variance_and_coarser_grain_more_correlation() -> None:
