@@ -18,6 +18,7 @@ from client.errors import (
     RequestTooLarge,
     ResponseInvalid,
     ServerFailed,
+    ServerOverloaded,
     ServerUnavailable,
 )
 from client.fake import FakeTransport
@@ -43,6 +44,7 @@ __all__ = [
     "ResponseInvalid",
     "Retry",
     "ServerFailed",
+    "ServerOverloaded",
     "ServerUnavailable",
     "Status",
     "Transport",

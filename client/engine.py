@@ -10,7 +10,7 @@ from typing import TypeVar
 from client.answers import Explanation, Positive, Prediction, Status
 from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, explanation, positive, prediction, read_response
 from client.drivers import Driver, Task
-from client.errors import RequestTimeout, RequestTooLarge, ServerUnavailable
+from client.errors import RequestTimeout, RequestTooLarge, ServerOverloaded, ServerUnavailable
 from client.pictures import Picture, Source, batches, load
 from client.reading import Prior, Reading
 from client.retry import Retry
@@ -123,7 +123,8 @@ class Engine:
         while True:
             try:
                 response = await self._transport.infer(request, deadline - self._driver.now())
-            except ServerUnavailable:
+            except ServerUnavailable as error:
+                self._known = self._known or isinstance(error, ServerOverloaded)
                 pause = self._retry.pause(attempt, random.random(), known=self._known)
                 if pause is None or self._driver.now() + pause >= deadline:
                     raise

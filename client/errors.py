@@ -4,6 +4,7 @@ SafelightError                  (film.errors)
 `-- ClientError                 the base of all below
     |-- InvalidAddress          the text is not the address of a server
     |-- ServerUnavailable       nobody answers there, or the server or model is not ready; worth trying again
+    |   `-- ServerOverloaded    ... because its queue is full; it works, and takes requests again as the queue empties
     |-- RequestTimeout          no answer within the time allowed
     |-- RequestRejected         the server will not do this: unknown model, wrong input
     |   `-- RequestTooLarge     ... because there is too much in one request; smaller ones are tried by themselves
@@ -24,6 +25,10 @@ class InvalidAddress(ClientError, ValueError):
 
 class ServerUnavailable(ClientError):
     """Nobody answers at the address, or the server or the model is not ready. Trying again may help."""
+
+
+class ServerOverloaded(ServerUnavailable):
+    """The server works, and its queue is full. It did nothing with the request; trying again later may help."""
 
 
 class RequestTimeout(ClientError):

@@ -15,6 +15,7 @@ from client.errors import (
     RequestTooLarge,
     ResponseInvalid,
     ServerFailed,
+    ServerOverloaded,
     ServerUnavailable,
 )
 from client.transport import Request, Response
@@ -42,6 +43,8 @@ _KINDS: dict[str, type[ClientError]] = {
 """gRPC and HTTP statuses; any other is the server's own failure."""
 _TOO_MANY = "batch-size must be <="
 """How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
+_QUEUE_FULL = "Exceeds maximum queue size"
+"""How it refuses a request that a model's queue has no place for; the status is that of a server that is down."""
 _COMING_BACK = ("is not healthy", "has no available versions")
 """How it says, with statuses that do not tell either, that a model's process died, and that the model is not loaded at
 the moment: `safelight serve` loads a model again whose process died."""
@@ -82,6 +85,8 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
     text, status = error.message() or "no reason given", error.status() or ""
     if _TOO_MANY in text:
         return RequestTooLarge(f"{address} refused the batch: {text}")
+    if _QUEUE_FULL.lower() in text.lower():
+        return overloaded(address, text)
     kind = _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:
         return timed_out(address, timeout)
@@ -99,3 +104,10 @@ def timed_out(address: str, timeout: float) -> RequestTimeout:
 def unavailable(address: str, reason: object) -> ServerUnavailable:
     """Nobody there, or not ready."""
     return ServerUnavailable(f"{address} cannot answer: {reason}. Is the server running? `safelight serve` starts one")
+
+
+def overloaded(address: str, reason: object) -> ServerOverloaded:
+    """There, and busy."""
+    return ServerOverloaded(
+        f"{address} has more to do than it can queue: {reason}. Try again later, or send less at once"
+    )

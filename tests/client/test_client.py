@@ -24,6 +24,7 @@ from client import (
     Response,
     ResponseInvalid,
     Retry,
+    ServerOverloaded,
     ServerUnavailable,
 )
 from client.contract import CLASSIFIER_NAMES
@@ -203,6 +204,19 @@ def test_one_that_never_has_is_given_up_soon() -> None:
     with pytest.raises(ServerUnavailable):
         both.classify([b"a"], [FILM_ORIGIN.name])
     assert sum(both.slept) < 2
+
+
+def test_one_whose_queue_is_full_is_known() -> None:
+    both = Both(failures=[ServerOverloaded("full")] * 8)
+    assert both.classify([b"a"], [FILM_ORIGIN.name])[0].origin
+    assert len(both.slept) == 8
+
+
+def test_a_full_queue_is_told_at_once_without_retries() -> None:
+    both = Both(Retry(attempts=1), failures=[ServerOverloaded("full")])
+    with pytest.raises(ServerOverloaded):
+        both.classify([b"a"], [FILM_ORIGIN.name])
+    assert both.slept == []
 
 
 def test_one_that_has_told_its_status_is_known() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from client import ClientError, RequestRejected, RequestTooLarge, ServerFailed, ServerUnavailable
+from client import ClientError, RequestRejected, RequestTooLarge, ServerFailed, ServerOverloaded, ServerUnavailable
 from client.triton import translated
 
 
@@ -13,6 +13,8 @@ from client.triton import translated
         ("Stub process 'film_origin_preprocess_0_0' is not healthy.", "StatusCode.INTERNAL", ServerUnavailable),
         ("something broke", "StatusCode.INTERNAL", ServerFailed),
         ("connection refused", "StatusCode.UNAVAILABLE", ServerUnavailable),
+        ("[request id: <id_unknown>] Exceeds maximum queue size", "StatusCode.UNAVAILABLE", ServerOverloaded),
+        ("[request id: <id_unknown>] Exceeds maximum queue size", "503", ServerOverloaded),
         ("unexpected shape", "StatusCode.INVALID_ARGUMENT", RequestRejected),
         ("batch-size must be <= 64", "StatusCode.INVALID_ARGUMENT", RequestTooLarge),
     ],
