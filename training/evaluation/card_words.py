@@ -41,8 +41,9 @@ WORDS: Mapping[str, Words] = {
         ),
         data=(
             f"Both classes begin with {LICENSED}.",
-            "Film is SIMULATED from the digital photographs: published characteristic curves of real films (CC BY 4.0), "
-            "grain, halation and a lab's scan. Real film was learnt from only if `photographs, train film` is below.",
+            "Film is SIMULATED from the digital photographs: published characteristic curves of real films "
+            "(CC BY 4.0), grain, halation and a lab's scan. Real film was learnt from only if "
+            "`photographs, train film` is below.",
             "None of the pictures that the tables below are about was trained on.",
         ),
         limits=(
