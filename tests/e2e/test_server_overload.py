@@ -13,8 +13,8 @@ from client.triton import translated
 from film import specs
 
 pytestmark = pytest.mark.e2e
-FLOOD = 1000
-"""Requests, of which a step of a classifier queues 256 and works on a few batches."""
+FLOOD = 3000
+"""Requests, of which a step of a classifier queues 256: enough for a machine of many cores to be overrun as well."""
 PATIENCE = 120.0
 """Seconds after which a request hangs."""
 
