@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -111,9 +112,19 @@ def test_requests_that_are_batched_together_do_not_disturb_each_other(server: An
             answer = client.infer(spec.name, [tensor])
             return answer.as_numpy("SCORES"), answer.as_numpy("ERROR").ravel()
 
-        def counts() -> tuple[int, int]:
+        def counted() -> tuple[int, int]:
             (statistics,) = client.get_inference_statistics(spec.network_model).model_stats
             return statistics.inference_count, statistics.execution_count
+
+        def counts() -> tuple[int, int]:
+            """Once they stand still: Triton answers first and counts then."""
+            last = counted()
+            while True:
+                time.sleep(0.5)
+                now = counted()
+                if now == last:
+                    return now
+                last = now
 
         expected, _ = ask(photographs)
         pictures_before, executions_before = counts()
