@@ -19,6 +19,7 @@ from film.errors import ImageError, SafelightError
 from film.images import decode
 from film.ops.fast import crop_resize
 from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
+from training import negative_condition_scene as scene
 from training.data import darkroom
 from training.data.darkroom import visibility
 from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
@@ -30,10 +31,6 @@ from training.negative_condition_truth import Known
 SIZE = NEGATIVE_CONDITION.size
 PLACES = next(tensor.shape[-1] for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
 """Rows, and columns, of the defect map."""
-RENDERED = 300
-"""Short side of the simulated photograph: enough above ``SIZE`` that shrinking it is the real step of serving."""
-KEPT = 700
-"""Short side at which source pictures are kept in memory: no part of one that is used is smaller than RENDERED."""
 SHOWING = 0.015
 """Share of a place that a defect must cover to be there: four pixels, a quarter of the smallest spot that counts."""
 TRIES = 12
@@ -97,7 +94,7 @@ class Order:
     def key(self) -> str:
         """What a cache knows the order by: other pictures, numbers or simulator, other key."""
         code = [*(Path(darkroom.__file__).parent / f"{name}.py" for name in SIMULATOR), Path(__file__)]
-        code += CURVES.glob("*.json")
+        code += [Path(scene.__file__), *CURVES.glob("*.json")]
         said = json.dumps([[path.name for path in self.paths], self.count, self.seed, repr(self.world)])
         return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]
 
@@ -152,7 +149,7 @@ _at_work: tuple[Order, list[Picture]]
 def _start(order: Order) -> None:
     global _at_work
     cv2.setNumThreads(1)  # processes are the parallelism
-    _at_work = order, [_shrink(_read(path), KEPT) for path in order.paths]
+    _at_work = order, [scene.shrink(_read(path), scene.KEPT) for path in order.paths]
 
 
 def _write_chunk(number: int, file: Path) -> None:
@@ -169,11 +166,11 @@ def _one(
 ) -> tuple[Picture, NDArray[np.bool_]]:
     """The square and the places of one negative, drawn anew while it is open to dispute whether a defect shows."""
     damaged = index % 2 == 1
+    how_many = int(rng.choice([1, 2, 3], p=[0.7, 0.22, 0.08])) if damaged else 0
+    names = [str(name) for name in rng.choice(DEFECTS, how_many, replace=False)]
     for attempt in range(TRIES):
         source = sources[index % len(sources)] if attempt < 2 else sources[int(rng.integers(len(sources)))]
-        how_many = int(rng.choice([1, 2, 3], p=[0.7, 0.22, 0.08])) if damaged else 0
-        names = [str(name) for name in rng.choice(DEFECTS, how_many, replace=False)]
-        negative = photograph_negative(_frame(source, rng), rng, names, world)
+        negative = photograph_negative(scene.frame(source, rng, world), rng, names, world)
         seen = visibility.verdict(negative.strength)
         if seen is not None and seen.any() == damaged:
             break
@@ -198,26 +195,3 @@ def place_defects(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     cover = [cv2.resize(layer, (PLACES, PLACES), interpolation=cv2.INTER_AREA) for layer in square]
     there: NDArray[np.bool_] = np.stack(cover) >= SHOWING
     return there
-
-
-def _frame(source: Picture, rng: np.random.Generator) -> Picture:
-    """A random part of ``source`` in a film's proportions, upright or not, its short side ``RENDERED``."""
-    height, width = source.shape[:2]
-    ratio = rng.choice([3 / 2, 4 / 3, 1.0], p=[0.75, 0.1, 0.15])
-    ratio = 1 / ratio if rng.random() < 0.25 else ratio
-    largest = min(height, width / ratio)
-    h = max(2, round(largest * rng.uniform(0.55, 1.0)))
-    w = max(2, min(width, round(h * ratio)))
-    top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
-    part = source[top : top + h, left : left + w]
-    part = np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
-    scale = RENDERED / min(h, w)
-    return np.asarray(cv2.resize(part, (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _shrink(picture: Picture, short: int) -> Picture:
-    scale = short / min(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -36,7 +36,7 @@ class Recipe:
     """Everything that decides how a training goes; written beside the weights."""
 
     seed: int = 0
-    negatives: int = 10_000
+    negatives: int = 12_000
     """Simulated negatives to train on."""
     held_out: int = 500
     """Negatives to choose an epoch and a temperature by; twice as many, of a world of their own, to judge by."""

@@ -3,7 +3,7 @@ import pytest
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
 from training.data.darkroom.phone import draw_phone, meter
-from training.data.darkroom.visibility import BOUNDS, VISIBLE, change, faintness, small, strength, verdict
+from training.data.darkroom.visibility import BOUNDS, VISIBLE, change, faintness, small, strength, unmasked, verdict
 
 SIZE = NEGATIVE_CONDITION.size
 CLEAR = np.array([0.55, 0.25, 0.15], np.float32)
@@ -69,3 +69,10 @@ def test_between_the_bounds_there_is_no_verdict() -> None:
 def test_a_large_frame_is_looked_at_as_small_as_the_network_does() -> None:
     assert small(np.ones((2 * SIZE, 3 * SIZE, 3), np.float32)).shape == (SIZE, round(1.5 * SIZE), 3)
     assert small(np.ones((50, 80, 3), np.float32)).shape == (50, 80, 3)
+
+
+def test_detail_hides_a_small_change_and_an_even_surface_does_not() -> None:
+    even, busy = scene(0.0), scene(0.8)
+    left = {name: unmasked(light, exposure(light)) for name, light in {"even": even, "busy": busy}.items()}
+    assert left["even"].min() > 0.95
+    assert 0 < left["busy"][20:-20, 20:-20].max() < 0.7

@@ -20,7 +20,7 @@ from training.data.darkroom.light import to_light
 from training.data.darkroom.phone import draw_phone, meter, per_pixel, shade, take
 from training.data.darkroom.stocks import Stock, black_and_white, load_stocks
 from training.data.darkroom.strip import clear_film, mount
-from training.data.darkroom.visibility import VISIBLE, change, faintness, small, strength
+from training.data.darkroom.visibility import SMALL, VISIBLE, change, faintness, small, strength, unmasked
 
 Density = NDArray[np.float32]
 
@@ -57,16 +57,20 @@ class Negative:
 
 @dataclass(frozen=True)
 class World:
-    """What films and phones there are: one world to train on, another to judge by."""
+    """What films, phones and scenes there are: one world to train on, another to judge by."""
 
     stocks: tuple[str, ...]
     phones: range
     """Numbers of ``draw_phone``."""
+    frames: tuple[float, float] = (0.55, 1.0)
+    """Least and largest share of a photograph's height in a frame; above 1 its mirror images go on around it."""
+    recoloured: float = 0.0
+    """Share of the scenes in other colours than they were photographed in."""
 
 
 HELD_OUT = ("Ektar 100", "Fujifilm 200", "Portra 160")
 """Films that no negative to train on is made of."""
-TRAINING_WORLD = World(tuple(name for name in load_stocks() if name not in HELD_OUT), range(0, 400))
+TRAINING_WORLD = World(tuple(name for name in load_stocks() if name not in HELD_OUT), range(0, 400), (0.3, 1.8), 0.35)
 JUDGING_WORLD = World(HELD_OUT, range(1000, 1100))
 
 
@@ -102,10 +106,11 @@ def photograph_negative(
     exposure = meter(light, clear_film(stock.base), phone, camera)
     mask, strengths = np.zeros((len(DEFECTS), *picture.shape[:2]), bool), np.zeros(len(DEFECTS), np.float32)
     for index, (before, after) in marks.items():
-        changed = cv2.resize(change(before, after, exposure), picture.shape[1::-1])
-        placed = view.place(changed)
+        changed = change(before, after, exposure)
+        noticed = changed * unmasked(before, exposure) if DEFECTS[index] in SMALL else changed
+        placed, noticed = (view.place(cv2.resize(layer, picture.shape[1::-1])) for layer in (changed, noticed))
         mask[index] = (placed >= VISIBLE) & (severity[index] > 0)
-        strengths[index] = strength(placed)
+        strengths[index] = strength(noticed)
     noise = DEFECTS.index(NOISE)
     strengths[noise] = faintness(*image, exposure)
     if severity[noise]:

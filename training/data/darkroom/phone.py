@@ -59,8 +59,8 @@ def draw_phone(number: int) -> Phone:
     return Phone(
         crosstalk=float(rng.uniform(0.0, 0.35)),
         neutral=float(rng.choice([rng.uniform(-0.35, 0.15), rng.uniform(0.15, 0.65)], p=[0.7, 0.3])),
-        saturation=float(rng.uniform(0.75, 1.35)),
-        contrast=float(rng.uniform(0.75, 1.3)),
+        saturation=float(rng.uniform(0.75, 1.6)),
+        contrast=float(rng.uniform(0.75, 1.45)),
         falloff=float(rng.uniform(0.0, 0.35)),
         blur=float(rng.choice([rng.uniform(0.15, 0.6), rng.uniform(0.6, 1.1)], p=[0.75, 0.25])),
         sharpening=float(rng.uniform(0.0, 0.8)),

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Light = NDArray[np.float32]
-ASKEW = 0.5
+SURROUNDED = 0.65
+"""Share of the photographs that show more than the frame."""
+ASKEW = 0.6
 """Share of the photographs with surroundings that show more of one edge of the film than of the other."""
 
 
@@ -36,15 +38,15 @@ def whole_frame(size: tuple[int, int]) -> View:
 def mount(frame: Light, base: Light, rng: np.random.Generator) -> tuple[Light, View]:
     """The transmittance of a photograph, (h, w, 3) as ``frame``, and where in it the frame is.
 
-    ``base`` is the density (3,) of clear film. About half of the photographs show the frame only; the others a little
-    or a lot of what is around it, not quite straight.
+    ``base`` is the density (3,) of clear film. A third of the photographs show the frame only; the others a little or a
+    lot of what is around it, not quite straight.
     """
     height, width = frame.shape[:2]
     if height > width:  # film runs along the longer side
         turned, view = mount(np.ascontiguousarray(frame.swapaxes(0, 1)), base, rng)
         matrix = view.matrix[::-1, [1, 0, 2]]
         return np.ascontiguousarray(turned.swapaxes(0, 1)), View(np.ascontiguousarray(matrix), (width, height))
-    if rng.random() < 0.5:
+    if rng.random() >= SURROUNDED:
         return frame, whole_frame((width, height))
     strip, left, top = _strip(frame, base, rng)
     zoom = 1 / rng.choice([rng.uniform(0.96, 1.08), rng.uniform(1.08, 1.45)])
@@ -109,6 +111,11 @@ def _hold(strip: Light, frame: tuple[int, int, int, int], rng: np.random.Generat
     left, top, width, height = frame
     across, along = (round(share * height) for share in rng.uniform(-0.015, 0.1, 2))
     black = np.float32(rng.uniform(0.0, 0.015))
+    if rng.random() < 0.3:  # film narrower than the opening: a line of bare light beside it
+        rim = round(rng.uniform(0.005, 0.025) * height)
+        for side in (np.s_[:, left - rim : left], np.s_[:, left + width : left + width + rim], np.s_[top - rim : top]):
+            if rng.random() < 0.6:
+                strip[side] = 1.0
     strip[: max(0, top - across)] = black
     strip[top + height + across :] = black
     strip[:, : max(0, left - along)] = black

@@ -3,7 +3,8 @@
 A drawing on the film is compared with the film without it, both through the same camera: dark parts, haze and a low
 contrast hide it as they would hide it from a viewer. Its ``strength`` in the centre square is the root of the summed
 squares of what it changed, a matched filter's signal over unit noise (Green and Swets, 1966): it grows with contrast
-and with the root of the area.
+and with the root of the area. Detail of its own size around it hides a small mark, as a leaf hides a leaf-sized spot:
+contrast masking (Legge and Foley, "Contrast masking in human vision", 1980).
 """
 
 import cv2
@@ -17,6 +18,10 @@ Field = NDArray[np.float32]
 
 VISIBLE = 0.045
 """Change of the encoded value (0..1) of some channel that belongs to a defect's mask: eleven levels of 255."""
+SMALL = ("holes", "residual_spots")
+"""Defects as small as a picture's own detail, which can hide them."""
+MASKING = 0.08
+"""Deviation of the encoded value among a spot's neighbours from which on they hide it; free: chosen by looking."""
 BOUNDS: dict[str, tuple[float, float]] = {
     "noise": (0.6, 1.2),
     "blank_area": (8.0, 26.0),
@@ -41,6 +46,14 @@ def change(before: Field, after: Field, exposure: Exposure) -> Field:
     """By how much (h, w) the encoded value of some channel differs between two transmittances (h, w, 3)."""
     difference: Field = np.abs(exposure.values(after) - exposure.values(before)).max(axis=2)
     return np.asarray(cv2.GaussianBlur(difference, (0, 0), 0.7), np.float32)  # single grains do not show
+
+
+def unmasked(before: Field, exposure: Exposure) -> Field:
+    """Which part (h, w), 0..1, of a small change to the transmittance ``before`` (h, w, 3) its surroundings leave."""
+    luma = exposure.values(before).mean(axis=2)
+    mean, square = (cv2.GaussianBlur(field, (0, 0), 4.0) for field in (luma, luma * luma))
+    texture = np.sqrt(np.maximum(square - mean * mean, 0.0)) / MASKING
+    return np.asarray(1.0 / np.hypot(1.0, texture), np.float32)
 
 
 def faintness(clean: Field, grainy: Field, exposure: Exposure) -> float:
