@@ -1,8 +1,8 @@
 """Pictures to send: photographs of several sizes, with as much in them for a decoder to do as real ones have.
 
-Where no folder of the user's is named they are made of the sample photographs: these laid edge to edge, mirrored or not,
-until the size is reached, brought down or up to it, and given the grain of a photograph of that size. An enlarged
-photograph alone would be a smooth one, and decode faster than a real scan of 24 megapixels.
+Where no folder of the user's is named they are made of the sample photographs: these laid edge to edge, mirrored or
+not, brought down or up to the size, and given the grain of a photograph of that size. An enlarged photograph alone
+would be a smooth one, and decode faster than a real scan of 24 megapixels.
 """
 
 from collections.abc import Sequence
