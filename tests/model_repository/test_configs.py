@@ -151,6 +151,14 @@ def test_requests_are_joined_where_that_helps_and_can_be_done(profile: str, conf
         assert joined == (config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS})
 
 
+def test_a_model_that_joins_requests_refuses_more_than_it_can_answer_soon(profile: str, config: ModelConfig) -> None:
+    if config.HasField("dynamic_batching"):
+        policy = config.dynamic_batching.default_queue_policy
+        assert policy.max_queue_size == 256
+        assert policy.timeout_action == policy.REJECT
+
+
+
 @pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_networks_join_requests_unless_a_larger_batch_is_no_faster(
     profile: str, models: dict[str, ModelConfig], spec: specs.ModelSpec
