@@ -85,6 +85,22 @@ def keys_of(config: Any) -> tuple[str, ...]:
     return ("instances", *network, *batching, "max_batch", "response_cache")
 
 
+def value_of(config: Any, key: str) -> Value | None:
+    """What a configuration has for one of ``keys_of``, in an overlay's words; None where it says nothing."""
+    queue = config.dynamic_batching
+    if key in ("streams", "threads"):
+        return int(config.parameters[key].string_value) if key in config.parameters else None
+    found: dict[str, Value | None] = {
+        "instances": sum(group.count for group in config.instance_group) or None,
+        "queue_delay_us": queue.max_queue_delay_microseconds,
+        "preferred_batch": tuple(queue.preferred_batch_size) or None,
+        "queue_size": queue.default_queue_policy.max_queue_size,
+        "max_batch": config.max_batch_size,
+        "response_cache": config.response_cache.enable,
+    }
+    return found[key]
+
+
 def steps(configs: Configs, models: Sequence[str]) -> list[str]:
     """``models`` and all models that they are ensembles of, each once, in the order of a request's path."""
     found: list[str] = []
