@@ -1,5 +1,9 @@
 """A server with an overlay: its models are set as told, and it proves itself and answers as without."""
 
+import os
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,19 @@ def overlaid(folder: Path, **told: object) -> ServerProcess:
     return ServerProcess(on_free_ports(Settings(models=ONE, overlay=folder)))
 
 
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+def reloaded(server: ServerProcess, lost: int) -> bool:
+    processes = dict(leftovers.stubs(server.process_id))
+    with Client(server.grpc_url) as client:
+        return lost not in processes and MODEL.network_model in processes.values() and client.ready(ONE)
+
+
 def test_it_serves_as_told_and_answers_as_ever(tmp_path: Path, server: ServerProcess, photographs: list[bytes]) -> None:
     with Client(server.grpc_url) as client:
         expected = [one.condition for one in client.classify(photographs, ONE)]
@@ -41,12 +58,19 @@ def test_it_serves_as_told_and_answers_as_ever(tmp_path: Path, server: ServerPro
             twice = [client.classify(photographs, ONE, batch_size=8) for _ in range(2)]
         with triton.InferenceServerClient(running.grpc_url) as stock:
             statistics = stock.get_inference_statistics(MODEL.name).model_stats[0].inference_stats
+        lost = next(process for process, model in leftovers.stubs(running.process_id) if model == MODEL.network_model)
+        os.kill(lost, signal.SIGKILL)
+        assert eventually(lambda: reloaded(running, lost)), "the guard loads it again"
+        with Client(running.grpc_url) as client:
+            after = client.classify(photographs, ONE)
+        with triton.InferenceServerClient(running.grpc_url) as stock:
+            assert stock.get_model_config(MODEL.network_model).config == configs[MODEL.network_model]
     assert configs[MODEL.preprocess_model].instance_group[0].count == 1
     assert configs[MODEL.preprocess_model].dynamic_batching.max_queue_delay_microseconds == 100
     assert configs[MODEL.network_model].parameters["streams"].string_value == "1"
     assert configs[MODEL.name].max_batch_size == 4, "the client sends its eight in two requests"
     assert statistics.cache_hit.count > 0
-    for answers in twice:
+    for answers in (*twice, after):
         for answer, verdict in zip(answers, expected, strict=True):
             assert answer.condition is not None
             assert verdict is not None

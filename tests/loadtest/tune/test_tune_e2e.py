@@ -85,6 +85,31 @@ def test_the_command_writes_an_overlay_and_does_not_measure_twice(tmp_path: Path
     assert "another batch" in other.output
 
 
+def test_a_profile_that_answers_wrongly_is_not_tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def off(*_: object) -> list[Expected]:
+        return [Expected({MODELS[0]: np.array([2.0, -1.0], np.float32)}, 0.1)] * 2
+
+    monkeypatch.setattr("loadtest.expected.expect", off)
+    options = [
+        "--models",
+        MODELS[0],
+        "--mix",
+        "small",
+        "--count",
+        "2",
+        "--seconds",
+        "0.2",
+        "--aim",
+        "p99",
+        "--rate",
+        "9",
+    ]
+    ran = CliRunner().invoke(tune, [*options, "--out", str(tmp_path)])
+    assert ran.exit_code == 3, ran.output
+    assert "the profile: negative_condition is" in ran.output
+    assert not (tmp_path / "safelight.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
