@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  safelight tune                                        twenty minutes, for most pictures/s
+  safelight tune                                        half an hour, for most pictures/s
   safelight tune --minutes 60 --models film_origin --mix scan
   safelight tune --aim p99 --rate 10                    for short waits at 10 pictures/s
   safelight serve --overlay out/tune/safelight.toml     what it is for
@@ -53,7 +53,7 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 @click.option(
     "--models", default=",".join(spec.name for spec in CLASSIFIERS), show_default=True, callback=_models, help="To ask."
 )
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True, help="To spend.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True, help="To spend.")
 @click.option(
     "--aim",
     type=click.Choice(["throughput", "p99"]),
@@ -73,9 +73,9 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     help="Folder of pictures to send instead.",
 )
 @click.option("--count", type=click.IntRange(1), default=24, show_default=True, help="Pictures to make.")
-@click.option("--seconds", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Of one measurement.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=4.0, show_default=True, help="Of one measurement.")
 @click.option(
-    "--rounds", type=click.IntRange(2), default=3, show_default=True, help="Measurements of each in a meeting."
+    "--rounds", type=click.IntRange(2), default=5, show_default=True, help="Measurements of each in a meeting."
 )
 @click.option(
     "--margin",

@@ -23,7 +23,7 @@ from serving.settings import Device, Settings
 
 Aim = Literal["throughput", "p99"]
 HOPELESS = 0.8
-"""After a round in which a challenger reached less than this of the best, the others would only take time."""
+"""After two rounds in which a challenger reached less than this of the best, the others would only take time."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Contest:
                 pair[name] = self._plan.reached(load)
             reached.append((pair[0], pair[1]))
             ratios.append(self._plan.ratio(pair[0], pair[1]))
-            if ratios[-1] < HOPELESS and names[0] != names[1]:
+            if len(ratios) > 1 and max(ratios) < HOPELESS and names[0] != names[1]:
                 break
         return Comparison(*names, attempt, tuple(reached), tuple(ratios))
 

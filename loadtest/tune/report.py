@@ -12,7 +12,7 @@ HEAD = ("tried", "against", "reached", "the other", "difference", "spread", "out
 
 
 def rows(plan: Plan, made: Sequence[Comparison], found: Found) -> list[tuple[str, ...]]:
-    """A row for each comparison: middle of the rounds, difference in percent, half the distance of the rounds."""
+    """A row for each comparison: medians, their difference, and how far half of the rounds lie around it."""
     table: list[tuple[str, ...]] = []
     for one in made:
         pairs = list(zip(*one.reached, strict=True))

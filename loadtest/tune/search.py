@@ -1,14 +1,14 @@
 """Finding a better setting: one knob at a time, and nothing kept that might be chance.
 
 A challenger meets the best setting so far in rounds, one after the other on the same machine in the same minutes, so
-that whatever else the machine does hits both. It is kept only if it is better twice over, by more than ``margin`` and
-by more than the rounds differ among themselves; what that is worth at least is first found by the profile against
-itself. At the end the winner meets the profile once more, and the profile stays unless it loses.
+that whatever else the machine does hits both. It is kept only if it wins two such meetings by more than the noise,
+which is what the profile is found to differ from itself, or by more than ``margin`` where that is larger. At the end
+the winner meets the profile once more, and the profile stays unless it loses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 
 from loadtest.tune.knobs import DEFAULT, Knob, Setting, named, turned
 
@@ -41,13 +41,21 @@ class Comparison:
         return median(self.ratios) - 1 if self.ratios else 0.0
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """Between which ratios the middle half of the rounds lie: one round in which the machine stalled is outside."""
+        if len(self.ratios) < 2:
+            return (1.0, 1.0) if not self.ratios else (self.ratios[0], self.ratios[0])
+        lower, _, upper = quantiles(self.ratios, n=4, method="inclusive")
+        return lower, upper
+
+    @property
     def spread(self) -> float:
-        """Half of the distance between the best round and the worst."""
-        return (max(self.ratios) - min(self.ratios)) / 2 if self.ratios else 0.0
+        """How far the middle half of the rounds lie from its own middle."""
+        return (self.middle[1] - self.middle[0]) / 2
 
     def better(self, margin: float) -> bool:
-        """Whether the challenger won, and not by chance."""
-        return not self.failure and self.gain > max(margin, self.spread)
+        """Whether the challenger won: by more than ``margin``, and in three rounds of four by half of it."""
+        return not self.failure and self.gain > margin and self.middle[0] > 1 + margin / 2
 
 
 Compare = Callable[[Setting, Setting, str, bool], Comparison]
@@ -76,7 +84,7 @@ def search(knobs: Sequence[Knob], compare: Compare, margin: float) -> Found:
     found = Found(noise=margin)
     try:
         same = compare(DEFAULT, DEFAULT, "noise", False)
-        found.noise = max([margin, *(abs(ratio - 1) for ratio in same.ratios)])
+        found.noise = max(margin, *(abs(ratio - 1) for ratio in same.middle))
         _climb(knobs, compare, found)
         found.finished = True
     except OutOfTime:

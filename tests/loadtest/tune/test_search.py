@@ -38,7 +38,7 @@ class Machine:
         self.met.append((*names, attempt))
         if self.broken and self.broken in names[1]:
             return Comparison(*names, attempt, failure="it did not start")
-        reached = [(self.once(incumbent), self.once(challenger)) for _ in range(3)]
+        reached = [(self.once(incumbent), self.once(challenger)) for _ in range(5)]
         return Comparison(*names, attempt, tuple(reached), tuple(ours / theirs for theirs, ours in reached))
 
     def once(self, setting: Setting) -> float:
@@ -62,10 +62,25 @@ def test_the_best_setting_is_found_whatever_is_tried_first(noise: float, order: 
     assert found.proof.gain == pytest.approx(0.32, abs=0.05)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_chance_changes_nothing(seed: int) -> None:
-    found = search(GRID, Machine(lambda _: 50.0, noise=0.1, seed=seed).meet, 0.02)
-    assert found.best == DEFAULT
+def test_chance_hardly_ever_changes_anything() -> None:
+    found = [search(GRID, Machine(lambda _: 50.0, noise=0.1, seed=seed).meet, 0.02) for seed in range(100)]
+    assert sum(one.best != DEFAULT for one in found) <= 2
+
+
+@pytest.mark.parametrize(
+    ("ratios", "better"),
+    [
+        ((1.10, 1.11, 1.09, 1.10, 1.10), True),
+        ((1.10, 1.11, 0.50, 1.10, 1.10), True),  # one round in which the machine did something else
+        ((1.02, 1.01, 1.02, 1.02, 1.01), False),  # less than the margin
+        ((1.60, 0.70, 1.10, 0.90, 1.30), False),  # more, but the rounds differ by more than that
+        ((0.80, 0.80), False),
+        ((), False),
+    ],
+)
+def test_better_is_by_more_than_the_rounds_differ(ratios: tuple[float, ...], better: bool) -> None:
+    assert Comparison("a", "b", "first", ratios=ratios).better(0.03) is better
+    assert not Comparison("a", "b", "first", ratios=ratios, failure="wrong answers").better(0.03)
 
 
 def test_what_is_better_by_less_than_the_margin_is_left() -> None:
