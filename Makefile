@@ -13,7 +13,7 @@ export DATA NEGATIVES
 # $(call each,--data,DATA): the option for DATA as a whole where that exists, spaces and all; else for each of its words.
 each = if [ -e "$$$2" ]; then set -- "$$@" $1 "$$$2"; else for one in $$$2; do set -- "$$@" $1 "$$one"; done; fi
 
-.PHONY: help run serve test contract check format train evaluate export samples load app clean
+.PHONY: help run serve test contract check format train evaluate export samples load tune perf app clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,12 @@ samples: .venv/dev.done ## Make the sample pictures again from licensed photogra
 
 load: .venv/dev.done ## Locust against a running server: 8 users for 30 s; HOST=localhost:8001 KIND=GrpcUser
 	$(BIN)/locust -f loadtest/locustfile.py --headless --only-summary -u $(or $(USERS),8) -r 8 -t $(or $(TIME),30s) --host $(or $(HOST),localhost:8001) $(or $(KIND),GrpcUser)
+
+tune: .venv/dev.done ## Find good settings for this machine by measuring; ARGS="--minutes 60" (safelight tune --help)
+	@$(BIN)/safelight tune --out "$(OUT)/tune" $(ARGS)
+
+perf: .venv/dev.done ## perf_analyzer over real pictures, where it runs; ARGS="--rate 5:40:5"
+	@$(BIN)/python -m loadtest.perf --out "$(OUT)/perf" $(ARGS)
 
 app: .venv/app.done ## The web page, beside a running server (make serve)
 	$(BIN)/streamlit run app/main.py $(ARGS)

@@ -23,8 +23,9 @@ INVERT_BATCH = CLIENT_BATCH // 2
 class Client:
     """Asks a Safelight server, and waits for the answers.
 
-    ``url`` is ``host:port`` (gRPC), or starts with ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``timeout``
-    is in seconds, for one request with its retries. ``transport`` takes the place of ``url`` (client.FakeTransport).
+    ``url`` is ``host:port`` (gRPC), or starts with ``grpc://``, ``grpcs://``, ``http://`` or ``https://``; with
+    ``grpc+shm://`` or ``http+shm://`` pictures go to a server on this machine through shared memory. ``timeout`` is in
+    seconds, for one request with its retries. ``transport`` takes the place of ``url`` (client.FakeTransport).
     One Client may be shared by threads. Use it in a ``with`` block, or close it at the end: under gevent an open gRPC
     channel keeps the program from ending. What is wrong with one picture is that picture's ``error``; when the server
     as a whole does not answer, a ``client.ClientError`` is raised.

@@ -6,8 +6,9 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
+from client.shared_memory import pictures
 from client.transport import Address, Request, Response
-from client.triton import image_input, output_arrays, settled, translated
+from client.triton import output_arrays, settled, translated
 
 MAX_MESSAGE_BYTES = 2**31 - 1
 """The most that gRPC can say, and what Triton sets on its side: a single picture may be larger than a normal batch."""
@@ -32,16 +33,13 @@ class GrpcTransport:
         self._where = address
         self._module = triton_aio if asynchronous else triton
         self._client: Any = None
+        self._pictures = pictures(address, self._call, asynchronous=asynchronous)
 
     async def infer(self, request: Request, timeout: float) -> Response:
         """Send one request, once."""
-        result = await self._call(
-            "infer",
-            timeout,
-            model_name=request.model,
-            inputs=[image_input(triton, request)],
-            outputs=[triton.InferRequestedOutput(name) for name in request.outputs],
-        )
+        outputs = [triton.InferRequestedOutput(name) for name in request.outputs]
+        async with self._pictures.sent(triton, request, timeout) as tensor:
+            result = await self._call("infer", timeout, model_name=request.model, inputs=[tensor], outputs=outputs)
         return output_arrays(result, request)
 
     async def is_ready(self, model: str | None, timeout: float) -> bool:
@@ -57,6 +55,8 @@ class GrpcTransport:
 
     async def close(self) -> None:
         """Close the channel; requests in flight are cancelled."""
+        if self._client is not None:
+            await self._pictures.close()
         client, self._client = self._client, None
         if client is not None:
             await settled(client.close())

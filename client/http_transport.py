@@ -14,8 +14,9 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from tritonclient.utils import InferenceServerException
 
 from client.errors import ResponseInvalid
+from client.shared_memory import pictures
 from client.transport import Address, Request, Response
-from client.triton import image_input, output_arrays, timed_out, translated, unavailable
+from client.triton import output_arrays, timed_out, translated, unavailable
 
 _BROKEN = (OSError, HTTPConnectionClosed, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
 """A connection that could not be made, or broke."""
@@ -26,19 +27,16 @@ _NOT_HTTP = (HTTPParseError, aiohttp.ClientResponseError)
 class _HttpTransport:
     """What the two have in common. ``_send`` calls one method of tritonclient within ``timeout`` seconds."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, asynchronous: bool) -> None:
         self.address = str(address)
         self._where = address
+        self._pictures = pictures(address, self._call, asynchronous=asynchronous)
 
     async def infer(self, request: Request, timeout: float) -> Response:
         """Send one request, once."""
-        result = await self._call(
-            "infer",
-            timeout,
-            model_name=request.model,
-            inputs=[image_input(triton, request)],
-            outputs=[triton.InferRequestedOutput(name, binary_data=True) for name in request.outputs],
-        )
+        outputs = [triton.InferRequestedOutput(name, binary_data=True) for name in request.outputs]
+        async with self._pictures.sent(triton, request, timeout) as tensor:
+            result = await self._call("infer", timeout, model_name=request.model, inputs=[tensor], outputs=outputs)
         return output_arrays(result, request)
 
     async def is_ready(self, model: str | None, timeout: float) -> bool:
@@ -72,7 +70,7 @@ class BlockingHttpTransport(_HttpTransport):
     """One connection a thread: gevent's sockets belong to the thread that opened them."""
 
     def __init__(self, address: Address) -> None:
-        super().__init__(address)
+        super().__init__(address, asynchronous=False)
         self._mine = threading.local()
         self._all: WeakSet[Any] = WeakSet()
 
@@ -91,6 +89,8 @@ class BlockingHttpTransport(_HttpTransport):
 
     async def close(self) -> None:
         """Close every thread's connection."""
+        if self._all:
+            await self._pictures.close()
         for client in list(self._all):
             client.close()
         self._mine = threading.local()
@@ -100,7 +100,7 @@ class AsyncHttpTransport(_HttpTransport):
     """A pool of connections on the running event loop."""
 
     def __init__(self, address: Address) -> None:
-        super().__init__(address)
+        super().__init__(address, asynchronous=True)
         self._client: Any = None
 
     async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
@@ -114,6 +114,8 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def close(self) -> None:
         """Close the pool."""
+        if self._client is not None:
+            await self._pictures.close()
         client, self._client = self._client, None
         if client is not None:
             await client.close()

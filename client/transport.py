@@ -51,6 +51,11 @@ class Transport(Protocol):
         ...
 
 
+SHARED = "+shm"
+"""At the end of a scheme: pictures go through shared memory (`client.shared_memory`)."""
+SCHEMES = ("grpc", "grpcs", "http", "https", f"grpc{SHARED}", f"http{SHARED}")
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a server is. ``target`` is ``host:port``."""
@@ -69,6 +74,11 @@ class Address:
         return self.scheme.startswith("http")
 
     @property
+    def shares_memory(self) -> bool:
+        """Whether pictures go through memory that is shared with the server, on this machine."""
+        return self.scheme.endswith(SHARED)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it is this machine, by name or number."""
         host = self.target.rpartition(":")[0].strip("[]")
@@ -82,7 +92,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read ``host:port`` (gRPC) or ``scheme://host[:port]``; the scheme is grpc, grpcs, http or https.
+    """Read ``host:port`` (gRPC) or ``scheme://host[:port]``; the scheme is one of ``SCHEMES``.
 
     Raises InvalidAddress with a sentence for anything else.
     """
@@ -91,7 +101,7 @@ def parse_address(text: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidAddress(f"{text!r} is not a server's address: {error}") from None
-    if parts.scheme not in ("grpc", "grpcs", "http", "https"):
+    if parts.scheme not in SCHEMES:
         raise InvalidAddress(f"{text!r} starts with {parts.scheme}://; use grpc://, grpcs://, http:// or https://")
     if not host or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise InvalidAddress(f"{text!r} is not a server's address; it should look like localhost:{GRPC_PORT}")

@@ -45,9 +45,10 @@ _TOO_MANY = "batch-size must be <="
 """How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
 _QUEUE_FULL = "Exceeds maximum queue size"
 """How it refuses a request that a model's queue has no place for; the status is that of a server that is down."""
-_COMING_BACK = ("is not healthy", "has no available versions")
-"""How it says, with statuses that do not tell either, that a model's process died, and that the model is not loaded at
-the moment: `safelight serve` loads a model again whose process died."""
+_COMING_BACK = ("is not healthy", "has no available versions", "Unable to find shared memory region")
+"""How it says, with statuses that do not tell either, that a model's process died, that the model is not loaded at the
+moment (`safelight serve` loads a model again whose process died), and that it was started anew and knows none of the
+memory that was shared with the one before."""
 
 
 async def settled(value: Awaitable[T] | T) -> T:

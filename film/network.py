@@ -76,11 +76,14 @@ class Network:
         return count.pop()
 
 
-def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0, precision: str = "auto") -> Network:
+def load_network(
+    model_file: Path, *, runtime: str = "auto", streams: int = 0, threads: int = 0, precision: str = "auto"
+) -> Network:
     """Load an ONNX file, or an .xml of OpenVINO, whose tensors all have the batch first and are else of fixed size.
 
     ``runtime`` is one of ``RUNTIMES``, or ``auto`` for the first that is installed. ``streams`` is how many pictures
-    are worked on at a time; 0 is one for every core this process may use. ``precision`` is one of ``PRECISIONS``.
+    are worked on at a time; 0 is one for every core this process may use. ``threads`` is how many all streams have
+    together; 0 is one for each. ``precision`` is one of ``PRECISIONS``.
     Raises NetworkError.
     """
     if not model_file.is_file():
@@ -97,12 +100,13 @@ def load_network(model_file: Path, *, runtime: str = "auto", streams: int = 0, p
             f"No runtime {runtime or 'for networks'} is installed: `pip install openvino` (or `onnxruntime`)."
         )
     try:
-        return load(model_file, streams or len(os.sched_getaffinity(0)), precision)
+        streams = streams or len(os.sched_getaffinity(0))
+        return load(model_file, streams, threads or streams, precision)
     except Exception as error:  # each runtime has exceptions of its own, not all of them RuntimeErrors
         raise NetworkError(f"{model_file} cannot be loaded by {runtime}: {error}") from error
 
 
-def _openvino(model_file: Path, streams: int, precision: str) -> Network:
+def _openvino(model_file: Path, streams: int, threads: int, precision: str) -> Network:
     import openvino as ov
 
     core = ov.Core()
@@ -113,7 +117,7 @@ def _openvino(model_file: Path, streams: int, precision: str) -> Network:
     settings = {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "NUM_STREAMS": str(streams),
-        "INFERENCE_NUM_THREADS": str(streams),
+        "INFERENCE_NUM_THREADS": str(threads),
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
     }
     compiled = core.compile_model(model, "CPU", settings)
@@ -141,11 +145,11 @@ def _openvino(model_file: Path, streams: int, precision: str) -> Network:
 _ONNXRUNTIME_TYPES = {"tensor(uint8)": np.uint8, "tensor(bool)": np.bool_, "tensor(float)": np.float32}
 
 
-def _onnxruntime(model_file: Path, streams: int, _precision: str) -> Network:
+def _onnxruntime(model_file: Path, streams: int, threads: int, _precision: str) -> Network:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = max(1, threads // streams)
     session = ort.InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
     pool = ThreadPoolExecutor(streams, thread_name_prefix="network")
     names = [port.name for port in session.get_outputs()]

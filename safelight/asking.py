@@ -65,7 +65,8 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         envvar="SAFELIGHT_URL",
         show_default=True,
         show_envvar=True,
-        help="The server: host:port speaks gRPC; http://host:port HTTP; grpcs:// and https:// encrypt.",
+        help="The server: host:port speaks gRPC; http://host:port HTTP; grpcs:// and https:// encrypt; grpc+shm:// "
+        "sends pictures to a server on this machine through shared memory.",
     )
     timeout = click.option(
         "--timeout",

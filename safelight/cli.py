@@ -14,6 +14,7 @@ Examples:
   safelight invert roll-12/ -o positives
   safelight explain holiday.jpg -o explained
   safelight status
+  safelight tune
 
 \b
 Exit codes:
@@ -38,6 +39,7 @@ class _Lazy(click.Group):
         "invert": "safelight.invert:invert",
         "explain": "safelight.explain:explain",
         "status": "safelight.status:status",
+        "tune": "loadtest.tune.command:tune",
     }
 
     def invoke(self, ctx: click.Context) -> Any:

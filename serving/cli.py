@@ -7,6 +7,7 @@ import click
 
 from film import specs
 from serving.errors import ServingError
+from serving.overlay import KEYS
 from serving.settings import DEFAULT_REPOSITORY, PROFILES, Device, LogLevel, Settings
 
 _EXAMPLES = """\b
@@ -15,6 +16,7 @@ Examples:
   safelight serve --models film_origin --http-port 9000 --grpc-port 9001 --metrics-port 9002
   safelight serve --host 0.0.0.0 --log-level info
   safelight serve --profile native
+  safelight serve --overlay out/tune/safelight.toml
 
 The server runs in the foreground; Ctrl-C or SIGTERM stops it after it has finished what it was asked.
 """
@@ -63,6 +65,13 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
     help="Folder of the models.",
 )
 @click.option(
+    "--overlay",
+    type=click.Path(path_type=Path),
+    metavar="FILE_OR_FOLDER",
+    help="Settings for this machine laid over the profile: safelight.toml, or its folder. `safelight tune` finds good "
+    f"ones. For each model: {', '.join(KEYS)}; under [server]: cores, response_cache_mb.",
+)
+@click.option(
     "--backend-directory",
     type=click.Path(path_type=Path),
     show_default="those beside tritonserver",
@@ -107,6 +116,10 @@ def arguments(settings: Settings) -> list[str]:
         "exit-timeout": settings.exit_timeout,
         "stop-with": settings.stop_with,
     }
-    optional = {"ready-file": settings.ready_file, "backend-directory": settings.backend_directory}
+    optional = {
+        "ready-file": settings.ready_file,
+        "overlay": settings.overlay,
+        "backend-directory": settings.backend_directory,
+    }
     options |= {name: value for name, value in optional.items() if value is not None}
     return [f"--{name}={value}" for name, value in options.items()]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import film
+from serving.overlay import Overlay
 from serving.plain import plain
 from serving.settings import Settings, profile
 from serving.wheel import Server
@@ -18,8 +19,13 @@ _SHARED_MEMORY_MB = 1
 """Size of each instance's shared memory at first: ten pictures of 700x700. It grows when a batch needs more."""
 
 
-def command(settings: Settings, server: Server, shared_memory_prefix: str) -> list[str]:
-    """The program and its arguments."""
+def command(
+    settings: Settings,
+    server: Server,
+    shared_memory_prefix: str,
+    overlay: Overlay = Overlay(),  # noqa: B008 - frozen
+) -> list[str]:
+    """The program and its arguments. Of ``overlay``, what Triton takes as flags; the rest is in its repository."""
     chosen = profile(settings.profile)
     flags = {
         "model-repository": settings.repository,
@@ -39,6 +45,9 @@ def command(settings: Settings, server: Server, shared_memory_prefix: str) -> li
     }
     if chosen.config_name:
         flags["model-config-name"] = chosen.config_name
+    if overlay.response_cache_mb:
+        flags["cache-config"] = f"local,size={overlay.response_cache_mb * 2**20}"
+        flags["cache-directory"] = server.program.parents[1] / "caches"
     backend = {
         "shm-region-prefix-name": shared_memory_prefix,
         "shm-default-byte-size": _SHARED_MEMORY_MB * 2**20,

@@ -16,6 +16,7 @@ from serving.artefacts import network_file
 from serving.command import command, environment
 from serving.container import find_container
 from serving.errors import ServingError
+from serving.overlay import Overlay, read_overlay
 from serving.plain import plain
 from serving.settings import MODEL_FILE, Settings, profile
 from serving.watch import Watch
@@ -27,15 +28,41 @@ def launch(settings: Settings) -> NoReturn:
     check(settings)
     settings = replace(settings, host=_numeric(settings.host))
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
-    repository = plain(settings.repository, for_dali="dali" in profile(settings.profile).backends)
+    overlay = _overlay(settings)
     leftovers.remove_all()
+    repository = _composed(settings, overlay)
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)
-    argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()))
+    argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()), overlay)
     variables = environment(settings, server, os.environ)
     print(f"Starting Triton. {profile(settings.profile).notice}".rstrip(), file=sys.stderr, flush=True)
     _start_watcher(settings)
+    if overlay.cores:
+        os.sched_setaffinity(0, overlay.cores)  # Triton and the processes of its models take it over
     os.execve(argv[0], argv, variables)
+
+
+def _overlay(settings: Settings) -> Overlay:
+    """What is laid over the profile; nothing without ``settings.overlay``."""
+    if settings.overlay is None:
+        return Overlay()
+    overlay = read_overlay(settings.overlay)
+    if overlay.profile not in ("", settings.profile):
+        raise ServingError(f"The overlay {settings.overlay} is for profile {overlay.profile}, not {settings.profile}.")
+    return overlay
+
+
+def _composed(settings: Settings, overlay: Overlay) -> Path:
+    """The repository to serve, by a name that Triton can read: the real one, or one made for ``overlay``."""
+    chosen = profile(settings.profile)
+    if not overlay.models:
+        return plain(settings.repository, for_dali="dali" in chosen.backends)
+    from serving.composed import compose
+
+    leftovers.remove(os.getpid())  # an earlier server's that had this process id
+    place = leftovers.repository(os.getpid())
+    compose(settings.repository, chosen.config_name, overlay, place)
+    return place
 
 
 def check(settings: Settings) -> None:

@@ -5,6 +5,7 @@ Both carry the name that `serving.command` gives them, which tells whose they ar
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,17 @@ def prefix(server: int) -> str:
     return f"{_ours()}{server}_"
 
 
+def repository(server: int) -> Path:
+    """Where the server with the process id ``server`` has the model repository that was made for its overlay."""
+    return SHARED_MEMORY / f"{prefix(server)}repository"
+
+
 def remove(server: int) -> None:
     """End the model processes of a server that has ended, and remove its shared memory."""
     for process, _ in stubs(server):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+    shutil.rmtree(repository(server), ignore_errors=True)
     for region in SHARED_MEMORY.glob(f"{prefix(server)}*"):
         region.unlink(missing_ok=True)
 

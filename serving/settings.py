@@ -103,9 +103,10 @@ def profile(name: str) -> Profile:
 class Settings:
     """One server. Ports are TCP; times are seconds.
 
-    ``device`` "cpu" keeps the models of a GPU profile off the GPU. ``backend_directory`` goes before the backends that
-    the server brought. ``ready_file`` is written once the server has proved itself. The server stops when the process
-    ``stop_with`` ends; 0 is for none.
+    ``device`` "cpu" keeps the models of a GPU profile off the GPU. ``overlay`` is a file of settings for this machine
+    (`serving.overlay`), or its folder. ``backend_directory`` goes before the backends that the server brought.
+    ``ready_file`` is written once the server has proved itself. The server stops when the process ``stop_with`` ends;
+    0 is for none.
     """
 
     profile: str = "cpu"
@@ -116,6 +117,7 @@ class Settings:
     metrics_port: int = specs.METRICS_PORT
     models: tuple[str, ...] = specs.PUBLIC_MODELS
     repository: Path = DEFAULT_REPOSITORY
+    overlay: Path | None = None
     backend_directory: Path | None = None
     log_level: LogLevel = "warning"
     ready_timeout: float = 300.0

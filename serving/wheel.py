@@ -51,6 +51,9 @@ def find_wheel() -> Server:
     try:
         for file in backend.glob("*.*"):
             place(file, parts / "backends" / "python" / file.name)
+        cache = triton / "caches" / "local" / "libtritoncache_local.so"
+        if cache.exists():  # for overlays that ask for a response cache
+            place(cache, parts / "caches" / "local" / cache.name)
         place(stub, parts / "backends" / "python" / stub.name, program=True)
         place(triton / "bin" / "tritonserver", parts / "bin" / "tritonserver", program=True)
         if library is not None:

@@ -16,6 +16,8 @@ from client.transport import open_transport, parse_address
         ("http://host", "http://host:8000"),
         ("https://host:443/", "https://host:443"),
         ("[::1]:8001", "grpc://[::1]:8001"),
+        ("grpc+shm://host", "grpc+shm://host:8001"),
+        ("http+shm://host", "http+shm://host:8000"),
     ],
 )
 def test_an_address_says_how_and_where(text: str, means: str) -> None:
@@ -50,6 +52,14 @@ def test_any_text_is_an_address_or_is_refused_as_one(text: str) -> None:
 @pytest.mark.parametrize(("url", "kind"), [("h:1", "GrpcTransport"), ("http://h:1", "BlockingHttpTransport")])
 def test_the_scheme_chooses_the_wire(url: str, kind: str) -> None:
     assert type(open_transport(url, asynchronous=False)).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    ("scheme", "shared"), [("grpc", False), ("https", False), ("grpc+shm", True), ("http+shm", True)]
+)
+def test_memory_is_shared_only_where_the_scheme_says_so(scheme: str, shared: bool) -> None:
+    assert parse_address(f"{scheme}://localhost").shares_memory is shared
+    assert not parse_address("grpc+shm://localhost").secure
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def modules_after(code: str) -> set[str]:
         "from safelight.cli import main; main(['--help'])",
         *(
             f"from safelight.cli import main; main(['{command}', '--help'])"
-            for command in ("demo", "serve", "classify", "invert", "explain", "status")
+            for command in ("demo", "serve", "classify", "invert", "explain", "status", "tune")
         ),
     ],
 )

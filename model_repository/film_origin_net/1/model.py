@@ -16,7 +16,8 @@ class TritonPythonModel:
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
         model_file = Path(args["model_repository"], args["model_version"], settings.pop("file"))
-        settings["streams"] = int(settings["streams"])
+        for number in {"streams", "threads"} & set(settings):
+            settings[number] = int(settings[number])
         self.network = load_network(model_file, **settings)
 
     def execute(self, requests: list[Any]) -> list[Any]:

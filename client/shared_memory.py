@@ -1,0 +1,228 @@
+"""How pictures get into a request: in its message, or through memory that client and server on one machine share.
+
+A picture in a message is copied through two protocol stacks. With an address of ``grpc+shm://`` or ``http+shm://`` it
+is written once, into a region that the server was told of and reads from, and the message has only the region's name.
+Regions are kept and used again. A region's file is removed as soon as the server has mapped it, so that a client that
+is killed leaves no file; what the server has mapped it lets go when the client closes, or when it ends itself.
+"""
+
+import mmap
+import os
+import struct
+import threading
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from client.drivers import Asyncio, Blocking
+from client.errors import (
+    ClientError,
+    RequestRejected,
+    RequestTimeout,
+    ServerFailed,
+    ServerOverloaded,
+    ServerUnavailable,
+)
+from client.transport import Address, Request
+from client.triton import image_input
+from film.specs import IMAGE
+
+_FOLDER = Path("/dev/shm")
+_SMALLEST = 2**20
+_LENGTH = struct.Struct("<I")
+"""A BYTES element is its length in four little-endian bytes, and then its content."""
+_GOODBYE_SECONDS = 10.0
+"""In which a server must answer when it is told to let go, and that it may take to have read what it reads."""
+_LOOK_SECONDS = 0.05
+Sleep = Callable[[float], Awaitable[None]]
+Call = Callable[..., Awaitable[Any]]
+"""One method of tritonclient by name, within seconds: ``call("infer", 10.0, model_name=...)``."""
+
+
+class Pictures(Protocol):
+    """Puts the pictures of a request where the server gets them from."""
+
+    def sent(self, module: Any, request: Request, timeout: float) -> AbstractAsyncContextManager[Any]:
+        """The IMAGE tensor, BYTES [n, 1], of tritonclient's ``module``, good for one request inside the block."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is shared, while the connection still stands."""
+        ...
+
+
+def pictures(address: Address, call: Call, *, asynchronous: bool) -> Pictures:
+    """The way that ``address`` asks for."""
+    if not address.shares_memory:
+        return _InMessages()
+    return _InSharedMemory(str(address), call, (Asyncio() if asynchronous else Blocking()).sleep)
+
+
+class _InMessages:
+    @asynccontextmanager
+    async def sent(self, module: Any, request: Request, timeout: float) -> AsyncIterator[Any]:
+        yield image_input(module, request)
+
+    async def close(self) -> None:
+        """Nothing is shared."""
+
+
+@dataclass(eq=False)
+class _Region:
+    """``size`` bytes that this process and the server have mapped."""
+
+    size: int
+    name: str = field(default_factory=lambda: f"safelight_client_{uuid.uuid4().hex}")
+    memory: mmap.mmap = field(init=False)
+
+    def __post_init__(self) -> None:
+        descriptor = os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, self.size)  # else writing to full memory would kill the process
+            self.memory = mmap.mmap(descriptor, self.size)
+        except OSError:
+            self.file.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+
+    @property
+    def file(self) -> Path:
+        return _FOLDER / self.name
+
+    def write(self, images: Sequence[bytes]) -> int:
+        """The elements one after the other; how many bytes they are."""
+        at = 0
+        for image in images:
+            self.memory[at : at + _LENGTH.size] = _LENGTH.pack(len(image))
+            at += _LENGTH.size
+            self.memory[at : at + len(image)] = image
+            at += len(image)
+        return at
+
+
+class _InSharedMemory:
+    """A pool of regions; one belongs to one request at a time. Threads may share it."""
+
+    def __init__(self, address: str, call: Call, sleep: Sleep) -> None:
+        self._address, self._call, self._sleep = address, call, sleep
+        self._lock = threading.Lock()
+        self._free: list[_Region] = []
+        self._registered: dict[str, _Region] = {}
+        self._retired: list[_Region] = []
+
+    @asynccontextmanager
+    async def sent(self, module: Any, request: Request, timeout: float) -> AsyncIterator[Any]:
+        region = await self._take(sum(_LENGTH.size + len(image) for image in request.images), timeout)
+        answered = False
+        try:
+            tensor = module.InferInput(IMAGE.name, [len(request.images), *IMAGE.shape], IMAGE.dtype)
+            tensor.set_shared_memory(region.name, region.write(request.images))
+            yield tensor
+            answered = True
+        except ServerOverloaded:
+            answered = True
+            raise
+        except ServerUnavailable:  # a server that was started anew knows none of them
+            self._retire(self._taken_out())
+            raise
+        except RequestTimeout:
+            raise
+        except ClientError:
+            answered = True
+            raise
+        finally:
+            self._give_back(region) if answered else self._retire([region])
+
+    async def close(self) -> None:
+        """Have the server let go of every region. Of one that it still reads, that is waited for, but not for long."""
+        with self._lock:
+            regions = list(self._registered.values())
+            self._free, self._retired = [], []
+            self._registered.clear()
+        for _ in range(round(_GOODBYE_SECONDS / _LOOK_SECONDS)):
+            if not (regions := await self._unregister(regions)):
+                return
+            await self._sleep(_LOOK_SECONDS)
+
+    async def _take(self, size: int, timeout: float) -> _Region:
+        with self._lock:
+            fitting = sorted((region for region in self._free if region.size >= size), key=lambda region: region.size)
+            found = (fitting or self._free)[:1]
+            self._free = [region for region in self._free if region not in found]
+        if fitting:
+            return fitting[0]
+        self._retire(found)  # too small: a larger one takes its place
+        await self._sweep()
+        return await self._make(max(_SMALLEST, 1 << (size - 1).bit_length()), timeout)
+
+    async def _make(self, size: int, timeout: float) -> _Region:
+        try:
+            region = _Region(size)
+        except OSError as error:
+            raise ClientError(
+                f"{size:,} bytes of shared memory cannot be had in {_FOLDER} ({error.strerror}): make room there, or "
+                "leave +shm out of the address"
+            ) from error
+        with self._lock:
+            self._registered[region.name] = region
+        answered = False
+        try:
+            await self._call(
+                "register_system_shared_memory", timeout, name=region.name, key=f"/{region.name}", byte_size=size
+            )
+            answered = True
+        except (RequestRejected, ServerFailed) as error:
+            with self._lock:
+                self._registered.pop(region.name, None)
+            raise RequestRejected(
+                f"{self._address} does not see this machine's shared memory: it is on another machine, in another "
+                f"container or another user's. Leave +shm out of the address ({error})"
+            ) from error
+        finally:
+            region.file.unlink()
+            if not answered:
+                self._retire([region])
+        return region
+
+    def _give_back(self, region: _Region) -> None:
+        with self._lock:
+            if region.name in self._registered:  # not closed meanwhile
+                self._free.append(region)
+
+    def _taken_out(self) -> list[_Region]:
+        with self._lock:
+            free, self._free = self._free, []
+        return free
+
+    def _retire(self, regions: Sequence[_Region]) -> None:
+        """Use them no more: the server may still read what they hold."""
+        with self._lock:
+            self._retired += [region for region in regions if region.name in self._registered]
+
+    async def _sweep(self) -> None:
+        """Have the server let go of those that are used no more, and of those that it still reads another time."""
+        with self._lock:
+            regions, self._retired = self._retired, []
+        read = await self._unregister(regions)
+        with self._lock:
+            for region in regions:
+                if region in read and region.name in self._registered:
+                    self._retired.append(region)
+                else:
+                    self._registered.pop(region.name, None)
+
+    async def _unregister(self, regions: Sequence[_Region]) -> list[_Region]:
+        """Ask once to let go of ``regions``; those that the server refuses to, because it still reads them."""
+        read = []
+        for region in regions:
+            try:
+                await self._call("unregister_system_shared_memory", _GOODBYE_SECONDS, name=region.name)
+            except (ServerUnavailable, RequestTimeout):
+                return []  # nobody is there to have mapped anything
+            except ClientError:
+                read.append(region)
+        return read

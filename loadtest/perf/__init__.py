@@ -1,0 +1,1 @@
+"""perf_analyzer, Triton's own load generator, over real pictures."""

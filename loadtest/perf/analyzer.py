@@ -1,0 +1,184 @@
+"""perf_analyzer as a program: where it is, what it is told, and what it leaves in its CSV.
+
+Options and columns are those of its documentation (docs/cli.md, docs/input_data.md, docs/measurements_metrics.md in
+triton-inference-server/perf_analyzer).
+"""
+
+import base64
+import csv
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from film.errors import SafelightError
+from film.specs import IMAGE
+
+PROGRAM = "perf_analyzer"
+HOW_TO_INSTALL = (
+    "Its wheel (`pip install perf-analyzer`) needs glibc 2.38 or later, which Ubuntu 24.04 and Debian 13 have; else "
+    "run this command in NVIDIA's container tritonserver:<yy.mm>-py3-sdk, with --url for a server that runs elsewhere."
+)
+Mode = Literal["concurrency", "rate"]
+_RANGES = {"concurrency": "--concurrency-range", "rate": "--request-rate-range"}
+_LEVELS = {"concurrency": "Concurrency", "rate": "Request Rate"}
+_OUTPUT_BYTES = 2**20
+"""Of shared memory for each output: scores and maps take tens of kilobytes."""
+_TAIL_LINES = 5
+
+
+class AnalyzerError(SafelightError):
+    """perf_analyzer is not there, cannot run here, or measured nothing. The text says what to do."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One call of perf_analyzer.
+
+    ``levels`` is start:end:step of requests in flight, or in mode "rate" of requests/s that come by chance. ``batch``
+    is pictures a request, ``seconds`` the length of a measuring window; windows are repeated until three of them agree
+    within ``stability`` percent, ``trials`` times at most.
+    """
+
+    model: str
+    mode: Mode
+    levels: str
+    url: str
+    batch: int = 1
+    seconds: float = 5.0
+    stability: float = 10.0
+    trials: int = 10
+    shared_memory: bool = False
+
+    def __post_init__(self) -> None:
+        number = r"\d+" if self.mode == "concurrency" else r"\d+(\.\d+)?"
+        if not re.fullmatch(rf"{number}(:{number}){{0,2}}", self.levels):
+            raise AnalyzerError(
+                f"{self.levels!r} is no range for {self.mode}: write start, start:end or start:end:step."
+            )
+
+    @property
+    def name(self) -> str:
+        """For files of this call."""
+        return f"{self.model}_{self.mode}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured at one ``level``: pictures/s, and milliseconds, on the average or within which so many percent.
+
+    ``queue``, ``compute`` and ``network`` add up the server's own times and the rest of the way; None where
+    perf_analyzer did not say.
+    """
+
+    model: str
+    mode: Mode
+    level: float
+    pictures_per_second: float
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    queue: float | None
+    compute: float | None
+    network: float | None
+
+
+def find_program() -> Path:
+    """perf_analyzer on PATH or in this environment; AnalyzerError, with the ways to get it, where it cannot run."""
+    places = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.prefix, "bin"))])
+    found = shutil.which(PROGRAM, path=places)
+    if found is None:
+        raise AnalyzerError(f"There is no {PROGRAM} on PATH. {HOW_TO_INSTALL}")
+    tried = subprocess.run([found, "--help"], capture_output=True, text=True, errors="replace", check=False)
+    said = tried.stdout + tried.stderr
+    if "GLIBC" in said or "error while loading shared libraries" in said:
+        raise AnalyzerError(f"{found} does not run here: {said.strip().splitlines()[0]}. {HOW_TO_INSTALL}")
+    return Path(found)
+
+
+def write_inputs(blobs: Sequence[bytes], file: Path) -> None:
+    """The pictures as perf_analyzer's input data: it sends them in turn.
+
+    A BYTES element is its length in four little-endian bytes and then its content; in base64 both must be there.
+    """
+    elements = (base64.b64encode(struct.pack("<I", len(blob)) + blob).decode() for blob in blobs)
+    told = [{IMAGE.name: {"content": {"b64": element}, "shape": list(IMAGE.shape)}} for element in elements]
+    file.write_text(json.dumps({"data": told}), encoding="utf-8")
+
+
+def command(program: Path, sweep: Sweep, inputs: Path, table: Path) -> list[str]:
+    """The call of ``program`` that makes ``sweep`` over ``inputs`` and leaves its CSV in ``table``.
+
+    Asynchronous, because with a thread a request a busy client could not hold a rate.
+    """
+    shared = ["--shared-memory=system", f"--output-shared-memory-size={_OUTPUT_BYTES}"] if sweep.shared_memory else []
+    chance = ["--request-distribution=poisson"] if sweep.mode == "rate" else []
+    return [
+        str(program),
+        *("-m", sweep.model),
+        *("-u", sweep.url),
+        *("-i", "grpc"),
+        *("-b", str(sweep.batch)),
+        *("-f", str(table)),
+        "--async",
+        f"--input-data={inputs}",
+        f"{_RANGES[sweep.mode]}={sweep.levels}",
+        *chance,
+        f"--measurement-interval={round(1000 * sweep.seconds)}",
+        f"--stability-percentage={sweep.stability:g}",
+        f"--max-trials={sweep.trials}",
+        *shared,
+    ]
+
+
+def run(program: Path, sweep: Sweep, inputs: Path, folder: Path) -> list[Row]:
+    """Make ``sweep``; its CSV and what it said stay in ``folder``. AnalyzerError where it measured nothing."""
+    table, log = folder / f"{sweep.name}.csv", folder / f"{sweep.name}.log"
+    table.unlink(missing_ok=True)
+    with log.open("wb") as said:
+        done = subprocess.run(
+            command(program, sweep, inputs, table), stdout=said, stderr=subprocess.STDOUT, check=False
+        )
+    rows = read_table(table, sweep) if table.is_file() else []
+    if not rows:  # a code alone may only mean that one level was not steady
+        tail = " | ".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+        raise AnalyzerError(f"{PROGRAM} measured nothing of {sweep.model} (code {done.returncode}); it said: {tail}")
+    return rows
+
+
+def read_table(file: Path, sweep: Sweep) -> list[Row]:
+    """The rows of its CSV, by level: it has microseconds, and sorts by throughput."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        told = list(csv.DictReader(lines))
+    for name in (_LEVELS[sweep.mode], "Inferences/Second"):
+        if told and name not in told[0]:
+            raise AnalyzerError(f"{file} has no column {name!r}; it has {', '.join(map(str, told[0]))}.")
+    return sorted((_row(line, sweep) for line in told), key=lambda row: row.level)
+
+
+def _row(line: Mapping[str, str], sweep: Sweep) -> Row:
+    def milliseconds(*names: str) -> float | None:
+        found = [float(line[name]) / 1000 for name in names if line.get(name)]
+        return sum(found) if found else None
+
+    return Row(
+        sweep.model,
+        sweep.mode,
+        float(line[_LEVELS[sweep.mode]]),
+        float(line["Inferences/Second"]),
+        p50=milliseconds("p50 latency"),
+        p90=milliseconds("p90 latency"),
+        p95=milliseconds("p95 latency"),
+        p99=milliseconds("p99 latency"),
+        queue=milliseconds("Server Queue"),
+        compute=milliseconds("Server Compute Input", "Server Compute Infer", "Server Compute Output"),
+        network=milliseconds("Client Send", "Network+Server Send/Recv", "Client Recv"),
+    )

@@ -1,0 +1,1 @@
+"""`safelight tune`: good settings for the machine it runs on, found by measuring."""

@@ -1,0 +1,71 @@
+"""Every comparison, written down as soon as it is made, so that a search that was stopped goes on where it was."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from film.errors import SafelightError
+from loadtest.tune.knobs import Setting, named
+from loadtest.tune.search import Comparison, OutOfTime
+
+Meet = Callable[[Setting, Setting, str], Comparison]
+
+
+class JournalError(SafelightError):
+    """The journal is of another search."""
+
+
+class Journal:
+    """Comparisons in a JSON file, with the ``plan`` that they belong to; JournalError for a file of another plan."""
+
+    def __init__(self, file: Path, plan: Mapping[str, Any]) -> None:
+        self._file, self._plan = file, json.loads(json.dumps(plan))
+        self.made: list[Comparison] = []
+        if file.exists():
+            self._read()
+
+    def compare(self, meet: Meet, minutes: float) -> Callable[[Setting, Setting, str, bool], Comparison]:
+        """``meet``, but what was written down is not made again, and OutOfTime when ``minutes`` would not suffice.
+
+        Only the first and the last comparison of a search are made whatever the time.
+        """
+        until = time.monotonic() + 60 * minutes
+        lasted: list[float] = []
+
+        def compare(incumbent: Setting, challenger: Setting, attempt: str, last: bool) -> Comparison:
+            for known in self.made:
+                if (known.incumbent, known.challenger, known.attempt) == (named(incumbent), named(challenger), attempt):
+                    return known
+            begun = time.monotonic()
+            if lasted and not last and begun + 2 * mean(lasted) > until:  # the last one takes as long
+                raise OutOfTime
+            comparison = meet(incumbent, challenger, attempt)
+            lasted.append(time.monotonic() - begun)
+            self.made.append(comparison)
+            self._write()
+            return comparison
+
+        return compare
+
+    def _read(self) -> None:
+        told = json.loads(self._file.read_text(encoding="utf-8"))
+        if told["plan"] != self._plan:
+            other = sorted(key for key in self._plan if told["plan"].get(key) != self._plan[key])
+            raise JournalError(
+                f"{self._file} is of a search with another {', '.join(other)}: name another --out, or begin anew "
+                "with --fresh."
+            )
+        self.made = [
+            Comparison(**{**one, "ratios": tuple(one["ratios"]), "reached": tuple(map(tuple, one["reached"]))})
+            for one in told["comparisons"]
+        ]
+
+    def _write(self) -> None:
+        told = {"plan": self._plan, "comparisons": [asdict(one) for one in self.made]}
+        unfinished = self._file.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(self._file)

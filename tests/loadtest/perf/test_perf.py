@@ -1,0 +1,191 @@
+"""What perf_analyzer is told and what is read of its tables; a program that does as it documents stands in for it."""
+
+import base64
+import json
+import struct
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tritonclient.utils import serialize_byte_tensor
+
+from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
+from loadtest.perf.__main__ import main
+from loadtest.perf.analyzer import AnalyzerError, Sweep, command, find_program, read_table, write_inputs
+
+COLUMNS = (
+    "Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,Server Compute Infer,"
+    "Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency"
+)
+"""As docs/measurements_metrics.md of perf_analyzer has them, after the level's."""
+BY_CONCURRENCY = f"""Concurrency,{COLUMNS}
+1,31.2,225,2148,64,206,11781,19,10,13891,18795,19753,21018
+4,58.5,279,1604,33669,233,11731,18,1,47045,56545,59225,64886
+2,57.25,235,1973,9151,190,11346,17,0,21874,28557,29768,34766
+"""
+CONCURRENCY = Sweep(FILM_ORIGIN.name, "concurrency", "1:4", "box:8001")
+RATE = Sweep(FILM_ORIGIN.name, "rate", "2.5:10:2.5", "box:8001", batch=8, seconds=0.5, trials=4)
+
+STAND_IN = f"""#!{sys.executable}
+import json, pathlib, sys
+if "--help" in sys.argv:
+    sys.exit("Usage: perf_analyzer [options]")  # it ends with a code, too
+here = pathlib.Path(__file__).parent
+with open(here / "asked.jsonl", "a") as asked:
+    print(json.dumps(sys.argv[1:]), file=asked)
+told = dict(part.split("=", 1) for part in sys.argv if part.startswith("--") and "=" in part)
+table = pathlib.Path(sys.argv[sys.argv.index("-f") + 1])
+if (here / "fail").exists():
+    sys.exit("Failed to obtain stable measurement")
+first = "Request Rate" if "--request-rate-range" in told else "Concurrency"
+table.write_text(first + ",{COLUMNS}\\n2,57.25,235,1973,9151,190,11346,17,0,21874,28557,29768,34766\\n")
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a program called perf_analyzer that writes down what it is asked."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "perf_analyzer"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A folder with one sample."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    samples = Path(__file__).parents[3] / "samples"
+    (folder / "one.jpg").write_bytes(sorted(samples.rglob("*.jpg"))[0].read_bytes())
+    return folder
+
+
+def table(folder: Path, text: str) -> Path:
+    file = folder / "table.csv"
+    file.write_text(text)
+    return file
+
+
+def test_pictures_are_sent_whole_with_their_length_before_them(tmp_path: Path) -> None:
+    blobs = [b"\xff\xd8\xff picture", bytes(range(256))]
+    write_inputs(blobs, tmp_path / "inputs.json")
+    told = json.loads((tmp_path / "inputs.json").read_text())["data"]
+    assert [one["IMAGE"]["shape"] for one in told] == [[1], [1]]
+    elements = [base64.b64decode(one["IMAGE"]["content"]["b64"]) for one in told]
+    assert elements == [struct.pack("<I", len(blob)) + blob for blob in blobs]
+    assert elements == [serialize_byte_tensor(np.array([blob], np.object_)).item() for blob in blobs]
+
+
+def test_a_sweep_over_concurrency() -> None:
+    asked = command(Path("/bin/perf_analyzer"), CONCURRENCY, Path("in.json"), Path("out.csv"))
+    pairs = dict(pairwise(asked))
+    assert asked[0] == "/bin/perf_analyzer"
+    assert (pairs["-m"], pairs["-u"], pairs["-i"], pairs["-b"]) == (FILM_ORIGIN.name, "box:8001", "grpc", "1")
+    assert pairs["-f"] == "out.csv"
+    assert {"--concurrency-range=1:4", "--input-data=in.json", "--measurement-interval=5000"} <= set(asked)
+    assert not any("poisson" in part or "shared-memory" in part for part in asked)
+
+
+def test_a_sweep_over_rates_comes_by_chance() -> None:
+    asked = command(Path("perf_analyzer"), RATE, Path("in.json"), Path("out.csv"))
+    assert {"--request-rate-range=2.5:10:2.5", "--request-distribution=poisson", "--max-trials=4"} <= set(asked)
+    assert asked[asked.index("-b") + 1] == "8"
+    assert not any("concurrency" in part for part in asked)
+
+
+@pytest.mark.parametrize(("mode", "levels"), [("concurrency", "1:2.5"), ("rate", "fast"), ("rate", "1:2:3:4")])
+def test_what_is_no_range_is_refused(mode: Any, levels: str) -> None:
+    with pytest.raises(AnalyzerError, match="start:end:step"):
+        Sweep("film_origin", mode, levels, "box:8001")
+
+
+def test_a_table_is_read_by_its_names_in_order_of_the_level(tmp_path: Path) -> None:
+    rows = read_table(table(tmp_path, BY_CONCURRENCY), CONCURRENCY)
+    assert [row.level for row in rows] == [1, 2, 4]
+    assert [row.pictures_per_second for row in rows] == [31.2, 57.25, 58.5]
+    last = rows[-1]
+    assert (last.p50, last.p90, last.p95, last.p99) == (47.045, 56.545, 59.225, 64.886)
+    assert last.queue == pytest.approx(33.669)
+    assert last.compute == pytest.approx(0.233 + 11.731 + 0.018)
+    assert last.network == pytest.approx(0.279 + 1.604 + 0.001)
+
+
+def test_a_table_of_rates_without_the_server_s_own_times(tmp_path: Path) -> None:
+    rows = read_table(table(tmp_path, "Request Rate,Inferences/Second,p99 latency\n2.5,20,64886\n"), RATE)
+    assert [(row.level, row.p99, row.queue) for row in rows] == [(2.5, 64.886, None)]
+
+
+def test_a_table_of_another_kind_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AnalyzerError, match="no column 'Request Rate'; it has Concurrency, "):
+        read_table(table(tmp_path, BY_CONCURRENCY), RATE)
+
+
+def test_without_the_program_the_ways_to_get_it_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    ran = CliRunner().invoke(main, ["--out", str(tmp_path / "out")])
+    assert ran.exit_code == 2
+    assert "pip install perf-analyzer" in ran.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_program_that_this_system_cannot_load_is_no_program(stand_in: Path) -> None:
+    (stand_in / "perf_analyzer").write_text(
+        "#!/bin/sh\necho \"perf_analyzer: /lib/libc.so.6: version 'GLIBC_2.38' not found\" >&2\nexit 1\n"
+    )
+    with pytest.raises(AnalyzerError, match=r"GLIBC_2\.38.*glibc 2\.38 or later"):
+        find_program()
+
+
+@pytest.mark.e2e
+def test_every_model_and_load_is_swept_and_reported(stand_in: Path, picture: Path, server: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--url", server.grpc_url, "--pictures", str(picture), "--rate", "5:10:5", "--concurrency", "1:2"]
+    ran = CliRunner().invoke(main, [*options, "--out", str(out)])
+    assert ran.exit_code == 0, ran.output
+    asked = [json.loads(line) for line in (stand_in / "asked.jsonl").read_text().splitlines()]
+    swept = [(one[one.index("-m") + 1], next(part for part in one if "-range=" in part)) for one in asked]
+    assert swept == [
+        (model.name, levels)
+        for model in (FILM_ORIGIN, NEGATIVE_CONDITION)
+        for levels in ("--concurrency-range=1:2", "--request-rate-range=5:10:5")
+    ]
+    assert {one[one.index("-u") + 1] for one in asked} == {server.grpc_url}
+    rows = json.loads((out / "report.json").read_text())["rows"]
+    assert [(row["model"], row["mode"], row["p99"]) for row in rows[:2]] == [
+        ("film_origin", "concurrency", 34.766),
+        ("film_origin", "rate", 34.766),
+    ]
+    assert "| negative_condition | 2 | 57.2 | 21.9 |" in (out / "report.md").read_text()
+    assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.e2e
+def test_what_could_not_be_measured_is_said_with_a_code(
+    stand_in: Path, picture: Path, server: Any, tmp_path: Path
+) -> None:
+    (stand_in / "fail").touch()
+    options = ["--url", server.grpc_url, "--pictures", str(picture), "--models", "negative_condition"]
+    ran = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 1
+    assert "Failed to obtain stable measurement" in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.e2e
+def test_a_picture_that_gets_no_verdict_is_not_measured(
+    stand_in: Path, picture: Path, server: Any, tmp_path: Path
+) -> None:
+    (picture / "two.jpg").write_bytes(b"\xff\xd8\xff broken")
+    options = ["--url", server.grpc_url, "--pictures", str(picture), "--models", "negative_condition"]
+    ran = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 3
+    assert "picture 2 of 2" in ran.output
+    assert not (stand_in / "asked.jsonl").exists()
