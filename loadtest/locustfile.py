@@ -10,9 +10,7 @@ so that a queue that is full shows as ServerOverloaded. ``python -m loadtest run
 """
 
 import time
-from argparse import ArgumentParser
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -21,13 +19,12 @@ from gevent.pool import Pool
 from locust import User, constant, events, task
 from locust.env import Environment
 
-from client import Client, Retry
+from client import Client
 from film.errors import SafelightError
 from loadtest.expected import wrong
 from loadtest.levels import Arrivals, Level, due_times, parse
-from loadtest.pictures import MIXES
-from loadtest.prepared import MODELS, Deck, Prepared, prepare
-from loadtest.record import Recorder, Request
+from loadtest.record import Request
+from loadtest.work import Work, add_options
 
 grpc.experimental.gevent.init_gevent()  # without it gRPC blocks every other greenlet: 6 instead of 50 requests/s
 
@@ -43,43 +40,6 @@ class WrongAnswer(Exception):
 
 class NotSent(Exception):
     """Too many requests of an open load were waiting already."""
-
-
-class Work:
-    """What all users of this process share: pictures with their answers, the way to ask, the record."""
-
-    def __init__(self, options: Any) -> None:
-        self.options = options
-        self.prepared = (
-            Prepared.load(options.prepared)
-            if options.prepared
-            else prepare(options.pictures, options.mix, options.count, options.models, seed=options.seed)
-        )
-        self.models = MODELS[options.models]
-        self.deck = Deck(len(self.prepared.blobs), options.seed)
-        self.recorder = Recorder(options.record) if options.record else None
-
-    def client(self, url: str) -> Client:
-        """A connection that asks once: a request sent again would hide that it was refused."""
-        return Client(url, timeout=self.options.timeout, retry=Retry(attempts=1))
-
-
-def _options(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("Safelight")
-    group.add_argument("--pictures", type=Path, env_var="PICTURES", help="Folder to send; otherwise made ones.")
-    group.add_argument("--mix", default="mixed", choices=[mix.name for mix in MIXES], env_var="MIX", help="Of those.")
-    group.add_argument("--count", type=int, default=40, env_var="COUNT", help="How many to make.")
-    group.add_argument("--models", default="both", choices=[*MODELS], env_var="MODELS", help="Which to ask.")
-    group.add_argument("--batch", type=int, default=1, env_var="BATCH", help="Pictures in a request.")
-    group.add_argument("--timeout", type=float, default=30.0, env_var="TIMEOUT", help="Seconds to wait for an answer.")
-    group.add_argument("--seed", type=int, default=0, env_var="SEED", help="Of pictures, their order and arrivals.")
-    group.add_argument(
-        "--arrivals", default="closed", choices=["closed", "poisson", "fixed"], help="Of the *Arrivals users."
-    )
-    group.add_argument("--rate", type=float, default=5.0, env_var="RATE", help="Requests a second of *Arrivals users.")
-    group.add_argument("--levels", default="", help="seconds:amount, ... for shapes.py, and for *Arrivals users.")
-    group.add_argument("--prepared", type=Path, help="Folder of pictures and answers, as loadtest.prepared saves them.")
-    group.add_argument("--record", type=Path, help="CSV file with a line for every request.")
 
 
 def _prepare(environment: Environment, **_: Any) -> None:
@@ -99,7 +59,7 @@ def _close(**_: Any) -> None:
         SafelightUser.work.recorder.close()
 
 
-events.init_command_line_parser.add_listener(_options)
+events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(_prepare)
 events.quitting.add_listener(_close)
 
