@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import simplejpeg
 from jinja2 import Environment
 
+from film.errors import ImageError
 from film.images import decode
 from film.specs import CLASSIFIERS
 from loadtest import plots
 from loadtest.page import PAGE
+from loadtest.pictures import PicturesError
 from loadtest.results import Outcome
 
 MIB = 2**20
@@ -35,9 +36,12 @@ class Report:
         return sum(outcome.failures.get("WrongAnswer", 0) for outcome in self.outcomes)
 
 
-def described(blobs: Sequence[bytes]) -> dict[str, float]:
-    """How many pictures there are, their megapixels and megabytes (10^6), smallest, mean and largest."""
-    pixels = [_pixels(blob) / 1e6 for blob in blobs]
+def described(blobs: Sequence[bytes], names: Sequence[str]) -> dict[str, float]:
+    """How many pictures there are, their megapixels and megabytes (10^6), smallest, mean and largest.
+
+    PicturesError where one of them, by its name in ``names``, cannot be read.
+    """
+    pixels = [_pixels(blob, name) / 1e6 for blob, name in zip(blobs, names, strict=True)]
     sizes = [len(blob) / 1e6 for blob in blobs]
     return {
         "count": len(blobs),
@@ -102,12 +106,12 @@ def _steps(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _pixels(blob: bytes) -> int:
+def _pixels(blob: bytes, name: str) -> int:
     try:
-        height, width = simplejpeg.decode_jpeg_header(blob)[:2]
-    except ValueError:  # another format
         height, width = decode(blob).shape[:2]
-    return int(height) * int(width)
+    except ImageError as error:
+        raise PicturesError(f"{name}: {error}; take it out: no answer to it could be right.") from error
+    return height * width
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from client import Client, Retry
+from client import Client, Retry, ServerUnavailable
 from client.transport import parse_address
 from loadtest import machine, stage
 from loadtest.levels import SHAPES, shape
-from loadtest.pictures import MIXES
+from loadtest.pictures import MIXES, paths
 from loadtest.prepared import MODELS, prepare
 from loadtest.report import Report, described, write
 from loadtest.results import Outcome
@@ -94,6 +94,8 @@ def command(**options: Any) -> None:
     out: Path = options["out"]
     out.mkdir(parents=True, exist_ok=True)
     facts = machine.facts()  # before there is any load of ours
+    if options["host"]:
+        _check(options["host"], MODELS[options["models"]])
     with tempfile.TemporaryDirectory(prefix="safelight-load-") as temporary:
         with console.status("making the pictures and the right answers"):
             made = prepare(
@@ -106,11 +108,12 @@ def command(**options: Any) -> None:
                 profile=options["profile"],
             )
             made.save(Path(temporary))
+            seen = described(made.blobs, _names(options["pictures"], len(made.blobs)))
         with contextlib.ExitStack() as running:
-            with console.status("starting the server" if not options["host"] else "asking the server"):
+            with console.status("starting the server"):
                 target = running.enter_context(_target(options, Path(temporary)))
             outcomes = _outcomes(_stages(options), target, out, console)
-    report = Report(facts, _question(options), described(made.blobs), outcomes)
+    report = Report(facts, _question(options), seen, outcomes)
     write(report, out)
     Console().print(_table(outcomes))
     console.print(f"Written to {out / 'report.html'}; numbers, plots and Locust's pages are beside it.")
@@ -119,9 +122,17 @@ def command(**options: Any) -> None:
         raise SystemExit(WRONG_ANSWERS)
 
 
+def _check(url: str, models: Sequence[str]) -> None:
+    """ServerUnavailable where there is no server at ``url``, or one of ``models`` is not ready there."""
+    with Client(url, timeout=10, retry=Retry(attempts=1)) as client:
+        status = client.status(models)
+    if missing := [model for model in models if not status.models[model]]:
+        raise ServerUnavailable(f"The server at {url} has no {missing[0]}, or it is not ready.")
+
+
 @contextlib.contextmanager
 def _target(options: dict[str, Any], prepared: Path) -> Iterator[Target]:
-    """A server of our own, or the running one; ServingError or ClientError where there is none."""
+    """A server of our own, or the running one; ServingError where ours does not start."""
     common: dict[str, Any] = {
         "models": options["models"],
         "batch": options["batch"],
@@ -132,8 +143,6 @@ def _target(options: dict[str, Any], prepared: Path) -> Iterator[Target]:
     }
     if options["host"]:
         url = str(parse_address(options["host"]))
-        with Client(url, retry=Retry(attempts=1)) as client:
-            client.wait_until_ready(10, MODELS[options["models"]])
         yield Target(url, url, options["pid"], **common)
         return
     settings = replace(on_free_ports(), profile=options["profile"], repository=options["repository"])
@@ -168,6 +177,10 @@ def _outcomes(stages: list[Stage], target: Target, out: Path, console: Console) 
             said = f"{last.pictures:.1f} pictures/s, 95 % within {last.latency.p95:.0f} ms"
             progress.update(task, advance=1, said=said)
     return outcomes
+
+
+def _names(folder: Path | None, count: int) -> list[str]:
+    return [str(path) for path in paths(folder)] if folder else [f"made picture {number}" for number in range(count)]
 
 
 def _question(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From requests as they were recorded to a report."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from loadtest import record
 from loadtest.levels import Level
 from loadtest.monitor import Look
-from loadtest.pictures import SAMPLES, read
+from loadtest.pictures import SAMPLES, PicturesError, read
 from loadtest.record import Recorder, Request
 from loadtest.report import Report, described, write
 from loadtest.results import Outcome, outcome
@@ -100,9 +101,18 @@ def test_a_stage_over_time_shows_its_failures_where_they_were() -> None:
     assert [moment.pictures for moment in found.moments] == [2, 0, 0, 0, 0, 0]
 
 
+def names(pictures: Sequence[object]) -> list[str]:
+    return [f"{number}.jpg" for number in range(len(pictures))]
+
+
+def test_a_picture_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(PicturesError, match=r"1\.jpg.*take it out"):
+        described([read(SAMPLES)[0], b"no picture"], names([1, 2]))
+
+
 def test_pictures_are_described_by_size() -> None:
     blobs = read(SAMPLES)
-    told = described(blobs)
+    told = described(blobs, names(blobs))
     assert told["count"] == len(blobs)
     assert told["megabytes_mean"] * len(blobs) == pytest.approx(sum(map(len, blobs)) / 1e6)
     assert 0.1 < told["megapixels_least"] <= told["megapixels_mean"] <= told["megapixels_most"]
@@ -116,7 +126,12 @@ def test_the_page_needs_nothing_else_and_says_what_went_wrong(tmp_path: Path, sh
     looks = [Look(at, models={"film_origin_net": Counts(requests=round(at), queue=at / 50)}) for at in (0.0, 10.0)]
     found = judged([request(0, 0.123), request(3, 0.3, "WrongAnswer"), request(4, 0.1, "ServerOverloaded")], looks)
     empty = outcome("none", TEN_SECONDS, [request(0, 0.1, "RequestTimeout")], [], closed=True, warmup=0)
-    report = Report({"cores": 2, "gpus": []}, QUESTION | {"shape": shape}, described(read(SAMPLES)[:2]), [found, empty])
+    report = Report(
+        {"cores": 2, "gpus": []},
+        QUESTION | {"shape": shape},
+        described(read(SAMPLES)[:2], names([1, 2])),
+        [found, empty],
+    )
     write(report, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "1 requests were answered wrongly" in page
