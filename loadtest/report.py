@@ -66,7 +66,7 @@ def write(report: Report, out: Path) -> None:
 def html(report: Report, figures: Mapping[str, bytes]) -> str:
     """The page, with its figures inside."""
     environment = Environment(autoescape=True)
-    environment.filters["number"] = _number
+    environment.filters["number"] = number
     environment.filters["mib"] = lambda size: "-" if size is None else f"{size / MIB:,.0f}"
     return environment.from_string(PAGE).render(
         report=report,
@@ -85,6 +85,13 @@ def title(report: Report) -> str:
         f"{question['models']}, {question['pictures']} pictures ({pictures['megapixels_mean']:.2g} megapixels and "
         f"{pictures['megabytes_mean']:.2g} MB on average), {question['batch']} a request, {question['protocol']}"
     )
+
+
+def number(value: float | None) -> str:
+    """Three digits, as many as such a measurement has; a dash for what is not known."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _steps(outcome: Outcome) -> list[dict[str, Any]]:
@@ -116,13 +123,6 @@ def _pixels(blob: bytes, name: str) -> int:
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"least": min(values), "mean": sum(values) / len(values), "most": max(values)}
-
-
-def _number(value: float | None) -> str:
-    """Three digits are as many as such a measurement has."""
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _plain(value: Any) -> Any:

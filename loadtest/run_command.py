@@ -19,7 +19,7 @@ from loadtest import machine, stage
 from loadtest.levels import SHAPES, shape
 from loadtest.pictures import MIXES, paths
 from loadtest.prepared import MODELS, prepare
-from loadtest.report import Report, described, write
+from loadtest.report import Report, described, number, write
 from loadtest.results import Outcome
 from loadtest.stage import Stage, Target
 from serving.server import ServerProcess, on_free_ports
@@ -174,7 +174,7 @@ def _outcomes(stages: list[Stage], target: Target, out: Path, console: Console) 
             progress.update(task, description=each.name)
             outcomes.append(stage.run(each, target, out / each.name))
             last = outcomes[-1]
-            said = f"{last.pictures:.1f} pictures/s, 95 % within {last.latency.p95:.0f} ms"
+            said = f"{last.pictures:.1f} pictures/s"
             progress.update(task, advance=1, said=said)
     return outcomes
 
@@ -204,11 +204,12 @@ def _question(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    head = ("stage", "pictures/s", "median ms", "95 %", "99 %", "cores: server", "generator", "failures")
-    table = Table(*head, box=SIMPLE)
+    head = ("stage", "pict./s", "p50", "p95", "p99", "server", "load", "failures")
+    caption = "latency in ms; use of the server and of the load generator in cores"
+    table = Table(*head, box=SIMPLE, caption=caption)
     for each in outcomes:
         latency, used = each.latency, each.usage
         failures = ", ".join(f"{count} {kind}" for kind, count in each.failures.items()) or "0"
         figures = (each.pictures, latency.p50, latency.p95, latency.p99, used.server_cores, used.generator_cores)
-        table.add_row(each.name, *("-" if figure is None else f"{figure:.3g}" for figure in figures), failures)
+        table.add_row(each.name, *(number(figure) for figure in figures), failures)
     return table
