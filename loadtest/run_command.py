@@ -15,6 +15,7 @@ from rich.table import Table
 
 from client import Client, Retry, ServerUnavailable
 from client.transport import parse_address
+from film.specs import MAX_BATCH
 from loadtest import machine, stage
 from loadtest.levels import SHAPES, shape
 from loadtest.pictures import MIXES, paths
@@ -62,9 +63,11 @@ Exit codes:
 @click.option("--shape", "shape_name", type=click.Choice([*SHAPES]), default="constant", show_default=True)
 @click.option("--seconds", type=click.FloatRange(2), default=20.0, show_default=True, help="Of each stage.")
 @click.option("--warmup", type=click.FloatRange(0), default=3.0, show_default=True, help="Seconds of it not counted.")
-@click.option("--protocol", type=click.Choice(["grpc", "http"]), default="grpc", show_default=True)
+@click.option(
+    "--protocol", type=click.Choice(["grpc", "http"]), default="grpc", show_default=True, help="Without --host."
+)
 @click.option("--models", type=click.Choice([*MODELS]), default="both", show_default=True)
-@click.option("--batch", type=click.IntRange(1, 64), default=1, show_default=True, help="Pictures in a request.")
+@click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=1, show_default=True, help="Pictures in a request.")
 @click.option("--mix", type=click.Choice([mix.name for mix in MIXES]), default="mixed", show_default=True)
 @click.option("--count", type=click.IntRange(1), default=40, show_default=True, help="Pictures to make.")
 @click.option(
