@@ -54,8 +54,8 @@ export: .venv/dev.done ## Turn trained weights into what Triton serves; refuses 
 samples: .venv/dev.done ## Make the sample pictures again from licensed photographs
 	$(BIN)/python -m training samples $(ARGS)
 
-load: .venv/dev.done ## Locust against a running server: 8 users for 30 s; HOST=localhost:8001 KIND=GrpcUser
-	$(BIN)/locust -f loadtest/locustfile.py --headless --only-summary -u $(or $(USERS),8) -r 8 -t $(or $(TIME),30s) --host $(or $(HOST),localhost:8001) $(or $(KIND),GrpcUser)
+load: .venv/dev.done ## Load on a real server, 1 to 64 users, and a report; ARGS="--rates 10,20 --mix scan --seconds 60"
+	@$(BIN)/python -m loadtest run --out "$(OUT)/load" $(ARGS)
 
 tune: .venv/dev.done ## Find good settings for this machine by measuring; ARGS="--minutes 60" (safelight tune --help)
 	@$(BIN)/safelight tune --out "$(OUT)/tune" $(ARGS)

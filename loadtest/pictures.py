@@ -98,12 +98,17 @@ def photograph(kind: Kind, sources: Sequence[NDArray[np.uint8]], rng: np.random.
     return bytes(simplejpeg.encode_jpeg(pixels, quality=kind.quality, colorsubsampling="420"))
 
 
+def paths(folder: Path) -> list[Path]:
+    """The pictures under ``folder``, in order; PicturesError where there is none."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not found:
+        raise PicturesError(f"{folder} has no pictures in it; name another folder.")
+    return found
+
+
 def read(folder: Path) -> list[bytes]:
     """The encoded pictures under ``folder``, in order of their paths; PicturesError where there is none."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
-    if not paths:
-        raise PicturesError(f"{folder} has no pictures in it; name another folder.")
-    return [path.read_bytes() for path in paths]
+    return [path.read_bytes() for path in paths(folder)]
 
 
 def _laid_out(
