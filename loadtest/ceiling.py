@@ -1,0 +1,236 @@
+"""The in-process ceiling: as many pictures/s as this machine can decode and judge with no server around it.
+
+What the cpu profile serves with, `film.preprocess` and `film.network`, works here with all cores, in a process of its
+own that has the server's environment. There is more than one way to keep every core busy, and which one is best depends
+on the machine and the network; all are measured, and the best of them is the ceiling.
+"""
+
+import itertools
+import os
+import queue
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from film import images
+from film.network import Network, load_network
+from film.ops import reference
+from film.preprocess import preprocess
+from film.specs import VALID, ModelSpec
+from serving.artefacts import network_file
+from serving.settings import DEFAULT_REPOSITORY, profile
+
+Decoder = Literal["fast", "pillow"]
+"""As the cpu profile decodes; or Pillow at full size and its Lanczos, as most programs do."""
+Pixels = NDArray[np.uint8]
+WARM_UP = 0.2
+"""Share of a measurement's seconds that is worked before it, and not counted."""
+BATCH_EACH = 8
+"""Pictures of a batch for each core: its last pictures leave cores idle, so it should not be small."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``busy`` is the share of all cores' time that was worked in, 0..1."""
+
+    pictures_per_second: float
+    busy: float
+
+
+ARRANGEMENTS = ("a picture a core", "batches in turn", "decoders beside the network")
+"""Every core takes a picture from its bytes to its scores, with a network of one stream; all cores decode a batch, then
+all judge it; a thread a core decodes while the network's streams, one a core, take what is decoded."""
+HALVES = ("decoding", "network")
+"""All cores at one half of the work alone."""
+
+
+class InProcess:
+    """All cores of this machine at ``blobs`` for the classifier ``spec``, in another process while a `with` lasts.
+
+    NetworkError, from ``__enter__``, where there is no network to run.
+
+        with InProcess(FILM_ORIGIN, blobs) as machine:
+            print(machine.rate("a picture a core", seconds=5).pictures_per_second)
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        blobs: Sequence[bytes],
+        *,
+        decoder: Decoder = "fast",
+        repository: Path = DEFAULT_REPOSITORY,
+    ) -> None:
+        self._given = (spec, list(blobs), decoder, repository)
+        self._process = ProcessPoolExecutor(1, get_context("spawn"))
+
+    def rate(self, way: str, seconds: float) -> Rate:
+        """Of one of ``ARRANGEMENTS`` or ``HALVES`` over ``seconds``; KeyError for another."""
+        return self._process.submit(_rate, way, seconds).result()
+
+    def one_picture(self, seconds: float) -> float:
+        """Median seconds from bytes to scores with nothing beside it: one picture at a time, on one core."""
+        return self._process.submit(_one_picture, seconds).result()
+
+    def __enter__(self) -> Self:
+        with _environment(profile("cpu").environment):  # libraries read it when they are loaded
+            self._process.submit(_open, *self._given).result()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The variables set, for a process that is started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class _Work:
+    """What the other process holds: networks, decoders, and pictures that never end."""
+
+    def __init__(self, spec: ModelSpec, blobs: Sequence[bytes], decoder: Decoder, repository: Path) -> None:
+        self.spec, self.blobs, self.decoder = spec, blobs, decoder
+        self.cores = len(os.sched_getaffinity(0))
+        file = network_file(repository, spec.network_model, "")
+        self.shared = load_network(file, precision=spec.precision)
+        self.single = [load_network(file, precision=spec.precision, streams=1) for _ in range(self.cores)]
+        self.pool = ThreadPoolExecutor(self.cores)
+        self.batch = np.stack([self.decode(blob) for blob, _ in zip(itertools.cycle(blobs), range(self.size))])
+
+    @property
+    def size(self) -> int:
+        return BATCH_EACH * self.cores
+
+    def decode(self, blob: bytes) -> Pixels:
+        if self.decoder == "pillow":
+            return reference.crop_resize(images.decode(blob), self.spec.size)
+        square: Pixels = preprocess([blob], self.spec.size).pixels[0]
+        return square
+
+    def judge(self, network: Network, pixels: Pixels) -> None:
+        network({self.spec.pixels.name: pixels, VALID.name: np.ones((len(pixels), 1), bool)})
+
+    def run(self, way: str, seconds: float) -> float:
+        """Pictures/s."""
+        ways: dict[str, Callable[[float], float]] = {
+            "a picture a core": partial(self._each_core, self._whole),
+            "batches in turn": self._in_turn,
+            "decoders beside the network": self._beside,
+            "decoding": partial(self._each_core, lambda _, blob: self.decode(blob)),
+            "network": self._network,
+        }
+        return ways[way](seconds)
+
+    def _whole(self, core: int, blob: bytes) -> None:
+        self.judge(self.single[core], self.decode(blob)[None])
+
+    def _each_core(self, work: Callable[[int, bytes], Any], seconds: float) -> float:
+        """A thread a core, each with pictures of its own until the time is over."""
+
+        def loop(core: int) -> float:
+            count, started = 0, time.perf_counter()
+            for blob in itertools.islice(itertools.cycle(self.blobs), core * len(self.blobs) // self.cores, None):
+                work(core, blob)
+                count += 1
+                if (spent := time.perf_counter() - started) >= seconds:
+                    break
+            return count / spent
+
+        return sum(self.pool.map(loop, range(self.cores)))
+
+    def _in_turn(self, seconds: float) -> float:
+        around = itertools.cycle(self.blobs)
+
+        def batch() -> None:
+            squares = self.pool.map(self.decode, list(itertools.islice(around, self.size)))
+            self.judge(self.shared, np.stack(list(squares)))
+
+        return self.size / _each(batch, seconds)
+
+    def _network(self, seconds: float) -> float:
+        return self.size / _each(lambda: self.judge(self.shared, self.batch), seconds)
+
+    def _beside(self, seconds: float) -> float:
+        """The network takes batches of what is there, as the server's does."""
+        squares: queue.Queue[Pixels] = queue.Queue(2 * self.size)
+        over = threading.Event()
+
+        def decoder(core: int) -> None:
+            for blob in itertools.islice(itertools.cycle(self.blobs), core * len(self.blobs) // self.cores, None):
+                if over.is_set():
+                    return
+                squares.put(self.decode(blob))
+
+        decoders = [self.pool.submit(decoder, core) for core in range(self.cores)]
+        judged, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            ready = [squares.get(), *(squares.get() for _ in range(min(squares.qsize(), self.size - 1)))]
+            self.judge(self.shared, np.stack(ready))
+            judged += len(ready)
+        spent = time.perf_counter() - started
+        over.set()
+        while not all(each.done() for each in decoders):  # one may wait for a place in the queue
+            for _ in range(squares.qsize()):
+                squares.get()
+            time.sleep(0.01)
+        return judged / spent
+
+
+def _each(work: Callable[[], None], seconds: float) -> float:
+    """Seconds of one ``work``, repeated until ``seconds`` are over."""
+    count, started = 0, time.perf_counter()
+    while True:
+        work()
+        count += 1
+        if (spent := time.perf_counter() - started) >= seconds:
+            return spent / count
+
+
+_work: list[_Work] = []
+"""Of the other process, which holds one."""
+
+
+def _open(spec: ModelSpec, blobs: Sequence[bytes], decoder: Decoder, repository: Path) -> None:
+    _work[:] = [_Work(spec, blobs, decoder, repository)]
+
+
+def _rate(way: str, seconds: float) -> Rate:
+    (work,) = _work
+    work.run(way, WARM_UP * seconds)
+    worked, started = time.process_time(), time.perf_counter()
+    rate = work.run(way, seconds)
+    spent = (time.perf_counter() - started) * work.cores
+    return Rate(rate, min(1.0, (time.process_time() - worked) / spent))
+
+
+def _one_picture(seconds: float) -> float:
+    (work,) = _work
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    for blob in itertools.cycle(work.blobs):
+        started = time.perf_counter()
+        work._whole(0, blob)
+        times.append(time.perf_counter() - started)
+        if time.perf_counter() >= until and len(times) > len(work.blobs):
+            return statistics.median(times[1:])
+    raise AssertionError("pictures never end")
