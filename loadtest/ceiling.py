@@ -81,7 +81,7 @@ class InProcess:
         return self._process.submit(_rate, way, seconds).result()
 
     def one_picture(self, seconds: float) -> float:
-        """Median seconds from bytes to scores with nothing beside it: one picture at a time, on one core."""
+        """Mean seconds from bytes to scores with nothing beside it: one picture at a time, on one core."""
         return self._process.submit(_one_picture, seconds).result()
 
     def __enter__(self) -> Self:
@@ -232,5 +232,5 @@ def _one_picture(seconds: float) -> float:
         work._whole(0, blob)
         times.append(time.perf_counter() - started)
         if time.perf_counter() >= until and len(times) > len(work.blobs):
-            return statistics.median(times[1:])
+            return statistics.fmean(times[1:])
     raise AssertionError("pictures never end")
