@@ -7,7 +7,9 @@ through our own client, one attempt each.
 """
 
 import asyncio
+import importlib
 import itertools
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,7 +24,7 @@ from client.async_client import AsyncClient
 from client.errors import ClientError
 from client.retry import Retry
 from film.specs import CLIENT_TIMEOUT
-from loadtest.driven import Driven, Sent
+from loadtest.driven import Driven, Sent, together
 from loadtest.expected import Expected, wrong
 
 LEAD = 0.2
@@ -37,7 +39,8 @@ class Load:
 
     With ``concurrency`` so many requests are in flight at once (closed loop); with ``rate`` so many requests a second
     become due, at random moments (open loop, a Poisson process). One of the two is 0. Measured are ``seconds`` after
-    ``warm_up`` seconds. ``timeout`` is in seconds, for one request.
+    ``warm_up`` seconds, and in a closed loop not before every first request has been answered: a full house is what
+    it measures. ``timeout`` is in seconds, for one request.
     """
 
     url: str
@@ -108,11 +111,11 @@ class Running:
 
     load: Load
     begins: float
-    _parts: Sequence[Future[tuple[list[Sent], float, str]]]
+    _parts: Sequence[Future[Driven]]
 
     @property
     def ends(self) -> float:
-        """When its last request may be sent, on the same clock."""
+        """When the last request of an open loop may be sent, on the same clock."""
         return self.begins + self.load.warm_up + self.load.seconds
 
     def done(self) -> bool:
@@ -121,11 +124,7 @@ class Running:
 
     def result(self) -> Driven:
         """Wait for the last request to end."""
-        parts = [part.result() for part in self._parts]
-        reason = next((reason for _, _, reason in parts if reason), "")
-        sent = tuple(sorted(itertools.chain.from_iterable(part[0] for part in parts)))
-        window = (self.load.warm_up, self.load.warm_up + self.load.seconds)
-        return Driven(sent, window, self.load.rate > 0, sum(part[1] for part in parts), reason)
+        return together([part.result() for part in self._parts])
 
 
 def _seeded(pools: Sequence[ProcessPoolExecutor]) -> Iterator[tuple[int, tuple[int, ProcessPoolExecutor]]]:
@@ -142,14 +141,18 @@ def _keep(blobs: list[bytes], expected: list[Expected]) -> None:
 
 
 def _started() -> None:
-    """Nothing: a process that has done it is there."""
+    """Load both wires, which takes seconds that no measurement should lose."""
+    importlib.import_module("client.grpc_transport")
+    importlib.import_module("client.http_transport")
 
 
-def _drive(load: Load, begins: float, seed: int) -> tuple[list[Sent], float, str]:
-    """Every request of this process, the seconds of its CPU, and what was wrong with the first bad one."""
+def _drive(load: Load, begins: float, seed: int) -> Driven:
+    """What came of this process' share."""
     worked = time.process_time()
-    sent, reason = asyncio.run(_Sender(load, begins, seed).run())
-    return sent, time.process_time() - worked, reason
+    sender = _Sender(load, begins, seed)
+    asyncio.run(sender.run())
+    window = (sender.begin, sender.end)
+    return Driven(tuple(sender.sent), window, load.rate > 0, time.process_time() - worked, sender.reason)
 
 
 class _Sender:
@@ -161,21 +164,29 @@ class _Sender:
         self.pairs = itertools.cycle([*pairs[first:], *pairs[:first]])
         self.sent: list[Sent] = []
         self.reason = ""
-        self.last = load.warm_up + load.seconds
+        self.to_begin = load.concurrency
+        self.begin = self.end = math.inf
 
     def now(self) -> float:
         return time.monotonic() - self.begins
 
-    async def run(self) -> tuple[list[Sent], str]:
+    async def run(self) -> None:
         loop = self._open_loop if self.load.rate else self._closed_loop
         async with AsyncClient(self.load.url, timeout=self.load.timeout, retry=Retry(attempts=1)) as client:
             await asyncio.sleep(max(0.0, -self.now()))
             await loop(lambda due: self._request(client, due))
-        return self.sent, self.reason
+
+    def _count_from(self, moment: float) -> None:
+        self.begin = max(self.load.warm_up, moment)
+        self.end = self.begin + self.load.seconds
 
     async def _closed_loop(self, request: Callable[[float], Awaitable[None]]) -> None:
         async def one() -> None:
-            while (due := self.now()) < self.last:
+            await request(self.now())
+            self.to_begin -= 1
+            if not self.to_begin:
+                self._count_from(self.now())
+            while (due := self.now()) < self.end:
                 await request(due)
 
         await asyncio.gather(*(one() for _ in range(self.load.concurrency)))
@@ -183,7 +194,8 @@ class _Sender:
     async def _open_loop(self, request: Callable[[float], Awaitable[None]]) -> None:
         due = 0.0
         async with asyncio.TaskGroup() as running:
-            while (due := due + float(self.random.exponential(1 / self.load.rate))) < self.last:
+            self._count_from(0)
+            while (due := due + float(self.random.exponential(1 / self.load.rate))) < self.end:
                 await asyncio.sleep(max(0.0, due - self.now()))
                 running.create_task(_coroutine(request(due)))
 

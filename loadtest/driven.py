@@ -64,8 +64,8 @@ class Driven:
 
     @property
     def judged(self) -> list[Sent]:
-        """The requests that latencies and outcomes are told of: due within the window, or answered in a closed loop."""
-        return [one for one in self.sent if self._within(one.due if self.open_loop else one.ended)]
+        """The requests that latencies and outcomes are told of: those due within the window, or all if none was."""
+        return [one for one in self.sent if self._within(one.due)] or list(self.sent)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -97,3 +97,14 @@ class Driven:
 
     def _within(self, moment: float) -> bool:
         return self.window[0] <= moment < self.window[1]
+
+
+def together(parts: Sequence[Driven]) -> Driven:
+    """What several processes sent at the same time, measured from when the first of them began to, while all sent."""
+    return Driven(
+        tuple(sorted(one for part in parts for one in part.sent)),
+        (min(part.window[0] for part in parts), min(part.window[1] for part in parts)),
+        parts[0].open_loop,
+        sum(part.client_cpu for part in parts),
+        next((part.reason for part in parts if part.reason), ""),
+    )

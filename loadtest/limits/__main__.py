@@ -1,7 +1,7 @@
 """``python -m loadtest.limits``: how near to the hardware, how it bends, whether it breaks."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ class Options:
     fresh: bool
 
 
-def common(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of every command, which gets them as one ``Options``."""
+def common(command: Callable[..., None], seconds: float = 5.0) -> Callable[..., None]:
+    """The options of every command, which gets them as one ``Options``; ``seconds`` is the default of that one."""
 
     @functools.wraps(command)
     def called(**values: Any) -> None:
@@ -61,7 +61,9 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--profile", default=CPU, show_default=True, type=click.Choice([p.name for p in PROFILES])),
         click.option("--host", default="", metavar="HOST:PORT", help="gRPC of a running server. [default: start one]"),
         click.option("--http-host", default="", metavar="HOST:PORT", help="Its HTTP. [default: the same host, 8000]"),
-        click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(0.1), help="Each measurement."),
+        click.option(
+            "--seconds", default=seconds, show_default=True, type=click.FloatRange(0.1), help="Each measurement."
+        ),
         click.option("--rounds", default=3, show_default=True, type=click.IntRange(1)),
         click.option("--models", default=",".join(NAMES), show_default=True, help="Classifiers, joined by commas."),
         click.option("--pictures", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Yours."),
@@ -71,6 +73,35 @@ def common(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--fresh", is_flag=True, help="Do not go on with a run that was broken off."),
     ]
     return functools.reduce(lambda made, option: option(made), reversed(options), called)
+
+
+def _joined(numbers: Iterable[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
+
+
+def _numbers(text: str, kind: Callable[[str], Any] = int) -> tuple[Any, ...]:
+    """Of a text with commas."""
+    try:
+        numbers = tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not numbers joined by commas") from None
+    if min(numbers) <= 0:
+        raise click.BadParameter(f"{text!r} has a number that is not above 0")
+    return numbers
+
+
+def _numbers_of(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+    return _numbers(text)
+
+
+def _pairs_of(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Pair, ...]:
+    """Of "1x8,8x4"; none of nothing."""
+    if not text:
+        return ()
+    pairs = [_numbers(part.replace("x", ",")) for part in text.split(",")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise click.BadParameter(f"{text!r} is not pairs as 1x8,8x4")
+    return tuple((pair[0], pair[1]) for pair in pairs)
 
 
 @click.group(
@@ -92,7 +123,7 @@ def main() -> None:
 @main.command()
 @common
 @click.option("--mix", "mixed", default="phone", show_default=True, type=click.Choice([m.name for m in MIXES]))
-@click.option("--pairs", callback=lambda *given: _pairs(given[2]), help="Batch x in flight to try, as 1x8,8x4.")
+@click.option("--pairs", callback=_pairs_of, help="Batch x in flight to try, as 1x8,8x4.")
 def ceiling(options: Options, mixed: str, pairs: tuple[Pair, ...]) -> None:
     """How near to the hardware: end to end against the same work in process."""
     _cpu_only(options)
@@ -103,8 +134,8 @@ def ceiling(options: Options, mixed: str, pairs: tuple[Pair, ...]) -> None:
 @main.command()
 @common
 @click.option("--kinds", default=",".join(k.name for k in KINDS), show_default=True, help="Sizes, joined by commas.")
-@click.option("--batches", default=bending.BATCHES, callback=lambda *given: _numbers(given[2]), help="As 1,8,64.")
-@click.option("--in-flight", default=bending.CONCURRENCIES, callback=lambda *given: _numbers(given[2]), help="As 1,8.")
+@click.option("--batches", default=_joined(bending.BATCHES), show_default=True, callback=_numbers_of)
+@click.option("--in-flight", default=_joined(bending.CONCURRENCIES), show_default=True, callback=_numbers_of)
 @click.option("--scans", default=6, show_default=True, type=click.IntRange(1), help="Pictures of 24 megapixels.")
 def bend(options: Options, kinds: str, batches: tuple[int, ...], in_flight: tuple[int, ...], scans: int) -> None:
     """How throughput and latency bend: by picture size, batch, and requests in flight."""
@@ -121,7 +152,7 @@ def bend(options: Options, kinds: str, batches: tuple[int, ...], in_flight: tupl
 
 @main.command()
 @common
-@click.option("--pairs", callback=lambda *given: _pairs(given[2]), help="Batch x in flight to try, as 1x8,4x4.")
+@click.option("--pairs", callback=_pairs_of, help="Batch x in flight to try, as 1x8,4x4.")
 def scans(options: Options, pairs: tuple[Pair, ...]) -> None:
     """Pictures of 24 megapixels, end to end, against Pillow in process."""
     _cpu_only(options)
@@ -130,9 +161,9 @@ def scans(options: Options, pairs: tuple[Pair, ...]) -> None:
 
 
 @main.command()
-@common
+@functools.partial(common, seconds=20.0)  # a full queue alone is seconds of work
 @click.option("--mix", "mixed", default="phone", show_default=True, type=click.Choice([m.name for m in MIXES]))
-@click.option("--factors", default="0.5,1,2,4", show_default=True, help="Times the capacity, joined by commas.")
+@click.option("--factors", default=_joined(overloading.FACTORS), show_default=True, help="Times the capacity.")
 @click.option("--patience", default=overloading.PATIENCE, show_default=True, help="Seconds allowed for recovery.")
 def overload(options: Options, mixed: str, factors: str, patience: float) -> None:
     """More than it can do: goodput, refusals, latency, and the way back."""
@@ -217,29 +248,6 @@ def _known(model: str) -> str:
     if model not in NAMES:
         raise click.BadParameter(f"there is no classifier {model!r}; there is {', '.join(NAMES)}")
     return model
-
-
-def _numbers(text: Any, kind: Callable[[str], Any] = int) -> tuple[Any, ...]:
-    """Of a text with commas; what is a tuple already stays."""
-    if isinstance(text, tuple):
-        return text
-    try:
-        numbers = tuple(kind(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not numbers joined by commas") from None
-    if min(numbers) <= 0:
-        raise click.BadParameter(f"{text!r} has a number that is not above 0")
-    return numbers
-
-
-def _pairs(text: str | None) -> tuple[Pair, ...]:
-    """Of "1x8,8x4"; none of nothing."""
-    if not text:
-        return ()
-    pairs = [_numbers(part.replace("x", ",")) for part in text.split(",")]
-    if any(len(pair) != 2 for pair in pairs):
-        raise click.BadParameter(f"{text!r} is not pairs as 1x8,8x4")
-    return tuple((pair[0], pair[1]) for pair in pairs)
 
 
 if __name__ == "__main__":
