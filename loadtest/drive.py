@@ -159,7 +159,8 @@ class _Sender:
     def __init__(self, load: Load, begins: float, seed: int) -> None:
         self.load, self.begins = load, begins
         self.random = np.random.default_rng(seed)
-        (pairs,) = ([*zip(*kept, strict=True)] for kept in _kept)
+        ((blobs, expected),) = _kept
+        pairs = [(blob, _only(right, load.models)) for blob, right in zip(blobs, expected, strict=True)]
         first = int(self.random.integers(len(pairs)))
         self.pairs = itertools.cycle([*pairs[first:], *pairs[:first]])
         self.sent: list[Sent] = []
@@ -218,6 +219,11 @@ class _Sender:
             outcome = WRONG if reason else ""
         self.reason = self.reason or reason
         self.sent.append(Sent(due, began, ended, len(chosen), outcome))
+
+
+def _only(expected: Expected, models: Sequence[str]) -> Expected:
+    """What is expected of the models that are asked."""
+    return replace(expected, scores={model: scores for model, scores in expected.scores.items() if model in models})
 
 
 async def _coroutine(work: Awaitable[None]) -> None:
