@@ -1,8 +1,8 @@
 """The in-process ceiling: as many pictures/s as this machine can decode and judge with no server around it.
 
-What the cpu profile serves with, `film.preprocess` and `film.network`, works here with all cores, in a process of its
-own that has the server's environment. There is more than one way to keep every core busy, and which one is best depends
-on the machine and the network; all are measured, and the best of them is the ceiling.
+What the cpu profile serves with, `film.preprocess` and `film.network`, works here with all cores, in processes of its
+own that have the server's environment. There is more than one way to keep every core busy, and which one is best
+depends on the machine and the network; all are measured, and the best of them is the ceiling.
 """
 
 import itertools
@@ -19,13 +19,13 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from film import images
-from film.network import Network, load_network
+from film.network import load_network
 from film.ops import reference
 from film.preprocess import preprocess
 from film.specs import VALID, ModelSpec
@@ -49,20 +49,24 @@ class Rate:
     busy: float
 
 
-ARRANGEMENTS = ("a picture a core", "batches in turn", "decoders beside the network")
-"""Every core takes a picture from its bytes to its scores, with a network of one stream; all cores decode a batch, then
-all judge it; a thread a core decodes while the network's streams, one a core, take what is decoded."""
+ARRANGEMENTS = ("a process a core", "batches in turn", "decoders beside the network")
+"""Each core has a process of its own that takes one picture after the other from its bytes to its scores; all cores
+decode a batch, then all judge it; a thread a core decodes while the network's streams, one a core, take what is there.
+
+Not threads with a network each: OpenVINO binds the first stream of every network of a process to the same core.
+"""
 HALVES = ("decoding", "network")
-"""All cores at one half of the work alone."""
+"""All cores at one half of the work alone, the first with a process a core."""
+_BY_CORE = ("a process a core", "decoding")
 
 
 class InProcess:
-    """All cores of this machine at ``blobs`` for the classifier ``spec``, in another process while a `with` lasts.
+    """All cores of this machine at ``blobs`` for the classifier ``spec``, in other processes while a `with` lasts.
 
     NetworkError, from ``__enter__``, where there is no network to run.
 
         with InProcess(FILM_ORIGIN, blobs) as machine:
-            print(machine.rate("a picture a core", seconds=5).pictures_per_second)
+            print(machine.rate("a process a core", seconds=5).pictures_per_second)
     """
 
     def __init__(
@@ -74,23 +78,40 @@ class InProcess:
         repository: Path = DEFAULT_REPOSITORY,
     ) -> None:
         self._given = (spec, list(blobs), decoder, repository)
-        self._process = ProcessPoolExecutor(1, get_context("spawn"))
+        cores, context = sorted(os.sched_getaffinity(0)), get_context("spawn")
+        self._whole = ProcessPoolExecutor(1, context)
+        self._cores = {core: ProcessPoolExecutor(1, context) for core in cores}
+        self._split = False
 
     def rate(self, way: str, seconds: float) -> Rate:
         """Of one of ``ARRANGEMENTS`` or ``HALVES`` over ``seconds``; KeyError for another."""
-        return self._process.submit(_rate, way, seconds).result()
+        processes = self._by_core() if way in _BY_CORE else [self._whole]
+        rates = [future.result() for future in [process.submit(_rate, way, seconds) for process in processes]]
+        return Rate(sum(rate.pictures_per_second for rate in rates), statistics.fmean(rate.busy for rate in rates))
 
     def one_picture(self, seconds: float) -> float:
         """Mean seconds from bytes to scores with nothing beside it: one picture at a time, on one core."""
-        return self._process.submit(_one_picture, seconds).result()
+        return self._whole.submit(_one_picture, seconds).result()
 
     def __enter__(self) -> Self:
-        with _environment(profile("cpu").environment):  # libraries read it when they are loaded
-            self._process.submit(_open, *self._given).result()
+        self._open({self._whole: set(self._cores)})
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._process.shutdown(cancel_futures=True)
+        for process in (self._whole, *self._cores.values()):
+            process.shutdown(cancel_futures=True)
+
+    def _by_core(self) -> list[ProcessPoolExecutor]:
+        """The processes of single cores, opened when they are first needed."""
+        if not self._split:
+            self._open({process: {core} for core, process in self._cores.items()})
+            self._split = True
+        return [*self._cores.values()]
+
+    def _open(self, cores: Mapping[ProcessPoolExecutor, set[int]]) -> None:
+        with _environment(profile("cpu").environment):  # libraries read it when they are loaded
+            for opening in [process.submit(_open, each, *self._given) for process, each in cores.items()]:
+                opening.result()
 
 
 @contextmanager
@@ -106,16 +127,15 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 class _Work:
-    """What the other process holds: networks, decoders, and pictures that never end."""
+    """What another process holds: a network, decoders, and pictures that never end, for the cores that it may use."""
 
     def __init__(self, spec: ModelSpec, blobs: Sequence[bytes], decoder: Decoder, repository: Path) -> None:
-        self.spec, self.blobs, self.decoder = spec, blobs, decoder
-        self.cores = len(os.sched_getaffinity(0))
-        file = network_file(repository, spec.network_model, "")
-        self.shared = load_network(file, precision=spec.precision)
-        self.single = [load_network(file, precision=spec.precision, streams=1) for _ in range(self.cores)]
+        cores = os.sched_getaffinity(0)
+        self.spec, self.decoder, self.cores = spec, decoder, len(cores)
+        first = min(cores) * len(blobs) // (max(cores) + 1)  # cores that work alone begin with different pictures
+        self.blobs = [*blobs[first:], *blobs[:first]]
+        self.network = load_network(network_file(repository, spec.network_model, ""), precision=spec.precision)
         self.pool = ThreadPoolExecutor(self.cores)
-        self.batch = np.stack([self.decode(blob) for blob, _ in zip(itertools.cycle(blobs), range(self.size))])
 
     @property
     def size(self) -> int:
@@ -127,48 +147,40 @@ class _Work:
         square: Pixels = preprocess([blob], self.spec.size).pixels[0]
         return square
 
-    def judge(self, network: Network, pixels: Pixels) -> None:
-        network({self.spec.pixels.name: pixels, VALID.name: np.ones((len(pixels), 1), bool)})
+    def judge(self, pixels: Pixels) -> None:
+        self.network({self.spec.pixels.name: pixels, VALID.name: np.ones((len(pixels), 1), bool)})
+
+    def whole(self, blob: bytes) -> None:
+        self.judge(self.decode(blob)[None])
 
     def run(self, way: str, seconds: float) -> float:
         """Pictures/s."""
         ways: dict[str, Callable[[float], float]] = {
-            "a picture a core": partial(self._each_core, self._whole),
+            "a process a core": partial(self._one_by_one, self.whole),
             "batches in turn": self._in_turn,
             "decoders beside the network": self._beside,
-            "decoding": partial(self._each_core, lambda _, blob: self.decode(blob)),
+            "decoding": partial(self._one_by_one, self.decode),
             "network": self._network,
         }
         return ways[way](seconds)
 
-    def _whole(self, core: int, blob: bytes) -> None:
-        self.judge(self.single[core], self.decode(blob)[None])
-
-    def _each_core(self, work: Callable[[int, bytes], Any], seconds: float) -> float:
-        """A thread a core, each with pictures of its own until the time is over."""
-
-        def loop(core: int) -> float:
-            count, started = 0, time.perf_counter()
-            for blob in itertools.islice(itertools.cycle(self.blobs), core * len(self.blobs) // self.cores, None):
-                work(core, blob)
-                count += 1
-                if (spent := time.perf_counter() - started) >= seconds:
-                    break
-            return count / spent
-
-        return sum(self.pool.map(loop, range(self.cores)))
+    def _one_by_one(self, work: Callable[[bytes], object], seconds: float) -> float:
+        around = itertools.cycle(self.blobs)
+        return 1 / _each(lambda: work(next(around)), seconds)
 
     def _in_turn(self, seconds: float) -> float:
         around = itertools.cycle(self.blobs)
 
         def batch() -> None:
             squares = self.pool.map(self.decode, list(itertools.islice(around, self.size)))
-            self.judge(self.shared, np.stack(list(squares)))
+            self.judge(np.stack(list(squares)))
 
         return self.size / _each(batch, seconds)
 
     def _network(self, seconds: float) -> float:
-        return self.size / _each(lambda: self.judge(self.shared, self.batch), seconds)
+        around = itertools.cycle(self.blobs)
+        batch = np.stack(list(self.pool.map(self.decode, itertools.islice(around, self.size))))
+        return self.size / _each(lambda: self.judge(batch), seconds)
 
     def _beside(self, seconds: float) -> float:
         """The network takes batches of what is there, as the server's does."""
@@ -176,7 +188,8 @@ class _Work:
         over = threading.Event()
 
         def decoder(core: int) -> None:
-            for blob in itertools.islice(itertools.cycle(self.blobs), core * len(self.blobs) // self.cores, None):
+            first = core * len(self.blobs) // self.cores
+            for blob in itertools.islice(itertools.cycle(self.blobs), first, None):
                 if over.is_set():
                     return
                 squares.put(self.decode(blob))
@@ -185,7 +198,7 @@ class _Work:
         judged, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             ready = [squares.get(), *(squares.get() for _ in range(min(squares.qsize(), self.size - 1)))]
-            self.judge(self.shared, np.stack(ready))
+            self.judge(np.stack(ready))
             judged += len(ready)
         spent = time.perf_counter() - started
         over.set()
@@ -196,7 +209,7 @@ class _Work:
         return judged / spent
 
 
-def _each(work: Callable[[], None], seconds: float) -> float:
+def _each(work: Callable[[], object], seconds: float) -> float:
     """Seconds of one ``work``, repeated until ``seconds`` are over."""
     count, started = 0, time.perf_counter()
     while True:
@@ -207,10 +220,11 @@ def _each(work: Callable[[], None], seconds: float) -> float:
 
 
 _work: list[_Work] = []
-"""Of the other process, which holds one."""
+"""Of another process, which holds one."""
 
 
-def _open(spec: ModelSpec, blobs: Sequence[bytes], decoder: Decoder, repository: Path) -> None:
+def _open(cores: set[int], spec: ModelSpec, blobs: Sequence[bytes], decoder: Decoder, repository: Path) -> None:
+    os.sched_setaffinity(0, cores)
     _work[:] = [_Work(spec, blobs, decoder, repository)]
 
 
@@ -229,7 +243,7 @@ def _one_picture(seconds: float) -> float:
     until = time.perf_counter() + seconds
     for blob in itertools.cycle(work.blobs):
         started = time.perf_counter()
-        work._whole(0, blob)
+        work.whole(blob)
         times.append(time.perf_counter() - started)
         if time.perf_counter() >= until and len(times) > len(work.blobs):
             return statistics.fmean(times[1:])

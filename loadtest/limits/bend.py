@@ -56,11 +56,11 @@ def report(record: Record) -> None:
     head = ["model", "pictures", "batch", "in flight", "pictures/s", "p50, ms", "p99, ms", "client CPU", "failed"]
     parts = [f"## By {sweep}\n\n{page.table(head, _rows(record, sweep))}" for sweep in SWEEPS]
     page.write(record, "How the server bends", [*parts, (__doc__ or "").split("\n\n", 1)[1]])
-    axes = page.axes(2 * len(SWEEPS))
+    axes = page.axes(len(SWEEPS), rows=2)
     for index, sweep in enumerate(SWEEPS):
         for each, figure, label in (
-            (axes[2 * index], "rate", "pictures/s"),
-            (axes[2 * index + 1], "p99", "99 % of requests within, s"),
+            (axes[index], "rate", "pictures/s"),
+            (axes[index + len(SWEEPS)], "p99", "99 % of requests within, s"),
         ):
             for colour, model in zip(page.COLOURS, models_of(record), strict=False):
                 points = [(row[0], median(row[1], figure)) for row in _points(record, sweep, model)]

@@ -46,12 +46,12 @@ def write(record: Record, title: str, parts: Sequence[str]) -> Path:
     return path
 
 
-def axes(count: int, width: float = 4.5, height: float = 3.4) -> "Sequence[Axes]":
-    """``count`` plots side by side, to draw on without a screen; ``save`` writes them."""
+def axes(count: int, rows: int = 1, width: float = 4.5, height: float = 3.4) -> "Sequence[Axes]":
+    """``count`` plots side by side in each of ``rows``, row by row, to draw on without a screen; ``save`` writes."""
     from matplotlib.figure import Figure  # a second that --help need not pay
 
-    figure = Figure(figsize=(width * count, height), layout="constrained")
-    made: Sequence[Axes] = figure.subplots(1, count, squeeze=False)[0]
+    figure = Figure(figsize=(width * count, height * rows), layout="constrained")
+    made: Sequence[Axes] = list(figure.subplots(rows, count, squeeze=False).flat)
     for each in made:
         each.grid(alpha=0.3)
         each.spines[["top", "right"]].set_visible(False)

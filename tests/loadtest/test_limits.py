@@ -132,7 +132,7 @@ def limits(server: Any, out: Path, command: str, *arguments: str) -> dict[str, A
 def test_the_ceiling_is_beside_what_is_served(server: Any, tmp_path: Path) -> None:
     found = limits(server, tmp_path, "ceiling", "--mix", "small", "--count", "4", "--pairs", "1x4")
     rates = {row["what"]: row["rate"] for row in found["rows"] if "rate" in row}
-    assert {"a picture a core", "decoding", "network", "grpc", "http"} <= set(rates)
+    assert {"a process a core", "decoding", "network", "grpc", "http"} <= set(rates)
     assert all(rate > 0 for rate in rates.values())
     costs = [row for row in found["rows"] if row["what"].startswith("one over")]
     assert {(row["what"], row["picture"]) for row in costs} == {
@@ -145,7 +145,7 @@ def test_the_ceiling_is_beside_what_is_served(server: Any, tmp_path: Path) -> No
 def test_scans_are_held_against_pillow(server: Any, tmp_path: Path) -> None:
     found = limits(server, tmp_path, "scans", "--count", "1", "--pairs", "1x2")
     rates = {row["what"]: row["rate"] for row in found["rows"]}
-    assert rates["a picture a core"] > 0
+    assert rates["a process a core"] > 0
     assert rates["grpc"] > 0
     assert "times the rival" in (tmp_path / "scans.md").read_text()
 
