@@ -16,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -29,6 +28,7 @@ from film.network import load_network
 from film.ops import reference
 from film.preprocess import preprocess
 from film.specs import VALID, ModelSpec
+from loadtest.worker import worker
 from serving.artefacts import network_file
 from serving.settings import DEFAULT_REPOSITORY, profile
 
@@ -78,9 +78,8 @@ class InProcess:
         repository: Path = DEFAULT_REPOSITORY,
     ) -> None:
         self._given = (spec, list(blobs), decoder, repository)
-        cores, context = sorted(os.sched_getaffinity(0)), get_context("spawn")
-        self._whole = ProcessPoolExecutor(1, context)
-        self._cores = {core: ProcessPoolExecutor(1, context) for core in cores}
+        self._whole = worker()
+        self._cores = {core: worker() for core in sorted(os.sched_getaffinity(0))}
         self._split = False
 
     def rate(self, way: str, seconds: float) -> Rate:

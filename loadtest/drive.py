@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +25,7 @@ from client.retry import Retry
 from film.specs import CLIENT_TIMEOUT
 from loadtest.driven import Driven, Sent, together
 from loadtest.expected import Expected, wrong
+from loadtest.worker import worker
 
 LEAD = 0.2
 """Seconds from the order to the first request, so that all processes start together."""
@@ -76,11 +76,7 @@ class Drivers:
     """
 
     def __init__(self, blobs: Sequence[bytes], expected: Sequence[Expected], processes: int = 1) -> None:
-        context = get_context("spawn")
-        self._pools = [
-            ProcessPoolExecutor(1, context, initializer=_keep, initargs=(list(blobs), list(expected)))
-            for _ in range(processes)
-        ]
+        self._pools = [worker(_keep, list(blobs), list(expected)) for _ in range(processes)]
 
     def drive(self, load: Load) -> Driven:
         """Send it, and wait until the last request has ended."""
