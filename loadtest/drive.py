@@ -11,8 +11,8 @@ import importlib
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -86,9 +86,7 @@ class Drivers:
         """Begin to send it."""
         pools = self._pools[: load.concurrency or None]  # no process without a request
         begins = time.monotonic() + LEAD
-        parts = [
-            pool.submit(_drive, load.share(index, len(pools)), begins, seed) for seed, (index, pool) in _seeded(pools)
-        ]
+        parts = [pool.submit(_drive, load.share(index, len(pools)), begins, index) for index, pool in enumerate(pools)]
         return Running(load, begins, parts)
 
     def __enter__(self) -> Self:
@@ -123,11 +121,6 @@ class Running:
         return together([part.result() for part in self._parts])
 
 
-def _seeded(pools: Sequence[ProcessPoolExecutor]) -> Iterator[tuple[int, tuple[int, ProcessPoolExecutor]]]:
-    """Each process goes around the pictures from another place and sends at other moments."""
-    return ((17 + index, (index, pool)) for index, pool in enumerate(pools))
-
-
 _kept: list[tuple[list[bytes], list[Expected]]] = []
 """Of a process that sends: the pictures, and their right answers."""
 
@@ -154,7 +147,7 @@ def _drive(load: Load, begins: float, seed: int) -> Driven:
 class _Sender:
     def __init__(self, load: Load, begins: float, seed: int) -> None:
         self.load, self.begins = load, begins
-        self.random = np.random.default_rng(seed)
+        self.random = np.random.default_rng(seed)  # each process begins elsewhere, and sends at other moments
         ((blobs, expected),) = _kept
         pairs = [(blob, _only(right, load.models)) for blob, right in zip(blobs, expected, strict=True)]
         first = int(self.random.integers(len(pairs)))

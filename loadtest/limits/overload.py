@@ -76,7 +76,8 @@ def report(record: Record) -> None:
     """A table, and goodput and latencies over what was sent."""
     names = models_of(record)
     rows = [cells for model in names for cells in _rows(record, model)]
-    head = ["model", "sent, of capacity", "sent/s", "goodput/s", "goodput, of capacity", "refused", "refusal p99, ms"]
+    head = ["model", "sent, of capacity", "sent/s", "goodput/s", "goodput, of capacity", "refused"]
+    head += ["refusal p50, ms", "refusal p99, ms"]
     head += ["answer p50, ms", "answer p99, ms", "recovery, s", "sent late p99, ms", "other failures"]
     calm = [
         f"{model}: capacity {page.number(median(record.of(what='capacity', model=model), 'rate'))} pictures/s, "
@@ -160,7 +161,7 @@ def _rows(record: Record, model: str) -> Iterator[list[str]]:
             page.number(median(found, "rate")),
             "-" if share is None else f"{share:.0%}",
             "-" if refused is None else f"{refused:.0%}",
-            *(page.milliseconds(median(found, name)) for name in ("refusal_p99", "p50", "p99")),
+            *(page.milliseconds(median(found, name)) for name in ("refusal_p50", "refusal_p99", "p50", "p99")),
             page.number(recovery) + (f" (not in {never} rounds)" if never else ""),
             page.milliseconds(median(found, "late")),
             failures(others),
