@@ -46,8 +46,8 @@ def measure(
     models = tuple(spec.name for spec in bench.specs)
     load = Load(bench.target.grpc, models, chunk, concurrency=concurrency, warm_up=0)
     bench.total = max(1, int(60 * minutes / chunk))
-    begun = time.monotonic()
     with bench.drivers() as drivers:
+        begun = time.monotonic()
         for number in itertools.count():
             left = begun + 60 * minutes - time.monotonic()
             if left <= 0:
