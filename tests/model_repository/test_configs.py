@@ -158,7 +158,6 @@ def test_a_model_that_joins_requests_refuses_more_than_it_can_answer_soon(profil
         assert policy.timeout_action == policy.REJECT
 
 
-
 @pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_networks_join_requests_unless_a_larger_batch_is_no_faster(
     profile: str, models: dict[str, ModelConfig], spec: specs.ModelSpec

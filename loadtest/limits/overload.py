@@ -1,0 +1,168 @@
+"""``overload``: more than the server can do, sent by people who do not wait for each other.
+
+First its capacity: the most that a closed loop gets out of it, one picture a request. Then an open loop at a share of
+that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
+the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
+refusal's time counts from when the request was sent, an answer's from when it was due.
+
+*Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
+one and a half times what they took before the load. What was queued until then has to be worked off first.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from client import Client, ClientError, Retry, ServerOverloaded
+from film.specs import ModelSpec
+from loadtest.drive import Drivers, Load
+from loadtest.limits import page
+from loadtest.limits.bench import Bench, Pair, failures, figures, known, median, models_of
+from loadtest.limits.record import Record, Row
+
+FACTORS = (0.5, 1.0, 2.0, 4.0)
+"""Of the capacity, sent."""
+PAIRS: tuple[Pair, ...] = ((1, 16), (1, 64), (1, 192))
+"""Closed loops among which the capacity is looked for; a queue holds 256."""
+SLACK, IN_A_ROW = 1.5, 3
+"""Times the calm latency that counts as calm again, and how many in a row."""
+CALM_PROBES = 15
+PATIENCE = 120.0
+"""Seconds after the load in which latency should be back."""
+PAUSE = 0.05
+"""Seconds before a refused probe is sent again."""
+REFUSED = ServerOverloaded.__name__
+Probe = tuple[float, float]
+"""When one picture was sent, in seconds, and how long its answer took; infinity for none."""
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What the server does without overload: ``capacity`` in pictures/s, ``latency`` of one picture in seconds."""
+
+    capacity: float
+    latency: float
+
+
+def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = PATIENCE) -> None:
+    """Rounds over all factors for each model."""
+    bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(factors))
+    with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1)) as client:
+        for spec in bench.specs:
+            pair = bench.search(drivers, spec, PAIRS)
+            peak = bench.row({"what": "capacity", "model": spec.name}, partial(_capacity, bench, drivers, spec, pair))
+            calm = bench.row({"what": "calm", "model": spec.name}, partial(_calm, bench, client, spec))
+            normal = Normal(float(peak["rate"]), float(calm["seconds"]))
+            for number in range(bench.rounds):
+                for factor in factors:
+                    key = {"what": "load", "model": spec.name, "factor": factor, "round": number}
+                    load = replace(bench.load(spec, pair), concurrency=0, rate=factor * normal.capacity)
+                    bench.row(key, partial(_load, bench, drivers, client, load, normal, patience))
+
+
+def recovered(probes: Sequence[Probe], calm: float, slack: float = SLACK, in_a_row: int = IN_A_ROW) -> float | None:
+    """When the first of ``in_a_row`` probes in a row was sent that took ``slack`` times ``calm`` at most; else None."""
+    run = 0
+    for index, (_, took) in enumerate(probes):
+        run = run + 1 if took <= slack * calm else 0
+        if run == in_a_row:
+            return probes[index - in_a_row + 1][0]
+    return None
+
+
+def report(record: Record) -> None:
+    """A table, and goodput and latencies over what was sent."""
+    names = models_of(record)
+    rows = [cells for model in names for cells in _rows(record, model)]
+    head = ["model", "sent, of capacity", "sent/s", "goodput/s", "goodput, of capacity", "refused"]
+    head += ["refusal p50, ms", "refusal p99, ms"]
+    head += ["answer p50, ms", "answer p99, ms", "recovery, s", "sent late p99, ms", "other failures"]
+    calm = [
+        f"{model}: capacity {page.number(median(record.of(what='capacity', model=model), 'rate'))} pictures/s, "
+        f"calm latency {page.milliseconds(median(record.of(what='calm', model=model), 'seconds'))} ms."
+        for model in names
+    ]
+    page.write(record, "Overload", [*calm, page.table(head, rows), (__doc__ or "").split("\n\n", 1)[1]])
+    axes = page.axes(2)
+    for colour, model in zip(page.COLOURS, names, strict=False):
+        loads = record.of(what="load", model=model)
+        factors = sorted({row["factor"] for row in loads})
+        for each, name in ((axes[0], "goodput_share"), (axes[1], "p99")):
+            values = [median([row for row in loads if row["factor"] == factor], name) or 0.0 for factor in factors]
+            each.plot(factors, values, "o-", color=colour, label=model)
+            each.legend(fontsize=7)
+    axes[0].set(xlabel="sent, of capacity", ylabel="goodput, of capacity", ylim=(0, None))
+    axes[1].set(xlabel="sent, of capacity", ylabel="99 % answered within, s", ylim=(0, None))
+    page.save(record, axes)
+
+
+def _capacity(bench: Bench, drivers: Drivers, spec: ModelSpec, pair: Pair) -> Row:
+    return {"concurrency": pair[1], **figures(drivers.drive(bench.load(spec, pair)))}
+
+
+def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: Normal, patience: float) -> Row:
+    running = drivers.start(load)
+    time.sleep(max(0.0, running.ends - time.monotonic()))
+    probes = _until_calm(bench, client, load.models[0], normal.latency, patience)
+    driven = running.result()
+    refused = driven.outcomes.get(REFUSED, 0)
+    row = {
+        **figures(driven),
+        "offered": driven.offered,
+        "goodput_share": driven.pictures_per_second / normal.capacity,
+        "refused_share": refused / max(1, len(driven.judged)),
+        "refusal_p50": driven.refusal(0.5, REFUSED),
+        "refusal_p99": driven.refusal(0.99, REFUSED),
+        "recovery": recovered(probes, normal.latency),
+        "late": driven.late,
+    }
+    return {name: known(value) for name, value in row.items()}
+
+
+def _until_calm(bench: Bench, client: Client, model: str, calm: float, patience: float) -> list[Probe]:
+    """Probes from now on, until latency is back to ``calm`` or ``patience`` is over."""
+    probes: list[Probe] = []
+    begun = time.monotonic()
+    while recovered(probes, calm) is None and time.monotonic() - begun < patience:
+        sent = time.monotonic() - begun
+        probes.append((sent, _probe(bench, client, model)))
+        if probes[-1][1] == float("inf"):
+            time.sleep(PAUSE)
+    return probes
+
+
+def _calm(bench: Bench, client: Client, spec: ModelSpec) -> Row:
+    return {"seconds": statistics.median(_probe(bench, client, spec.name) for _ in range(CALM_PROBES))}
+
+
+def _probe(bench: Bench, client: Client, model: str) -> float:
+    """Seconds that one picture took, always the same one; infinity where it was refused."""
+    began = time.monotonic()
+    try:
+        client.classify(bench.blobs[:1], [model], batch_size=1, concurrency=1)
+    except ClientError:
+        return float("inf")
+    return time.monotonic() - began
+
+
+def _rows(record: Record, model: str) -> Iterator[list[str]]:
+    loads = record.of(what="load", model=model)
+    for factor in sorted({row["factor"] for row in loads}):
+        found = [row for row in loads if row["factor"] == factor]
+        share, refused, recovery = (median(found, name) for name in ("goodput_share", "refused_share", "recovery"))
+        others = [{"outcomes": {k: n for k, n in row["outcomes"].items() if k != REFUSED}} for row in found]
+        never = sum(row["recovery"] is None for row in found)
+        yield [
+            model,
+            f"{factor:g}",
+            page.number(median(found, "offered")),
+            page.number(median(found, "rate")),
+            "-" if share is None else f"{share:.0%}",
+            "-" if refused is None else f"{refused:.0%}",
+            *(page.milliseconds(median(found, name)) for name in ("refusal_p50", "refusal_p99", "p50", "p99")),
+            page.number(recovery) + (f" (not in {never} rounds)" if never else ""),
+            page.milliseconds(median(found, "late")),
+            failures(others),
+        ]

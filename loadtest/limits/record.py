@@ -1,0 +1,130 @@
+"""What was measured, in a JSON file that is never behind: each row is on the disk as soon as it is known.
+
+A run that was killed goes on where it stopped when the same command is given again on the same machine, commit and
+pictures. Whatever else lies there is moved aside, never written over.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+Row = dict[str, Any]
+_ROOT = Path(__file__).parents[2]
+
+
+class Record:
+    """The rows of one command at ``path``, measured under ``conditions`` (plain values).
+
+    ``fresh`` begins anew in any case.
+    """
+
+    def __init__(self, path: Path, conditions: Mapping[str, Any], *, fresh: bool = False) -> None:
+        self.path = path
+        self.conditions: Row = json.loads(json.dumps(conditions))
+        self.rows: list[Row] = []
+        self.started = [_now()]
+        before = _read(path)
+        if before and not fresh and not before["finished"] and before["conditions"] == self.conditions:
+            self.rows, self.started = before["rows"], [*before["started"], *self.started]
+        elif path.exists():
+            path.replace(_free(path))
+        self._write(finished=False)
+
+    def row(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> Row:
+        """The row of ``key``: as it was measured before, else what ``measure`` returns now."""
+        known = next((row for row in self.rows if all(row.get(name) == value for name, value in key.items())), None)
+        return known or self.add({**key, **measure()})
+
+    def add(self, row: Row) -> Row:
+        """Keep a row of plain values."""
+        self.rows.append(row)
+        self._write(finished=False)
+        return row
+
+    def of(self, **key: Any) -> list[Row]:
+        """The rows that have these values, in the order they were measured."""
+        return [row for row in self.rows if all(row.get(name) == value for name, value in key.items())]
+
+    def finish(self) -> None:
+        """All is measured: the same command begins anew."""
+        self._write(finished=True)
+
+    def _write(self, *, finished: bool) -> None:
+        whole = {"conditions": self.conditions, "started": self.started, "finished": finished, "rows": self.rows}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(".json.new")
+        unfinished.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(self.path)
+
+
+def machine() -> Row:
+    """What the figures depend on: processor, cores that may be used, memory, versions, and the commit."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "commit": commit(),
+    }
+
+
+def commit() -> str:
+    """The commit of this checkout, with "+" where files differ from it; empty where git does not know."""
+    try:
+        said = [
+            subprocess.run(["git", *words], cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said[0] + ("+" if said[1] else "")
+
+
+def described(name: str, blobs: Sequence[bytes]) -> Row:
+    """Which pictures: their origin, number, mean size in bytes, and a digest that tells others from them."""
+    digest = hashlib.sha256(b"".join(hashlib.sha256(blob).digest() for blob in blobs)).hexdigest()[:12]
+    return {
+        "origin": name,
+        "count": len(blobs),
+        "mean_bytes": round(sum(map(len, blobs)) / len(blobs)),
+        "digest": digest,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read(path: Path) -> Row | None:
+    """None where there is nothing, or nothing that this module wrote."""
+    try:
+        found: Row = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"conditions", "started", "finished", "rows"} <= set(found) else None
+
+
+def _free(path: Path) -> Path:
+    """The first name beside ``path`` that nothing has."""
+    number = 1
+    while (other := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
+        number += 1
+    return other

@@ -1,0 +1,63 @@
+"""The driver against the real server, and against none."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from film.specs import CLASSIFIERS, NEGATIVE_CONDITION
+from loadtest.drive import WRONG, Drivers, Load
+from loadtest.expected import Expected, expect
+from loadtest.pictures import make, mix
+
+MODELS = tuple(spec.name for spec in CLASSIFIERS)
+MODEL = (NEGATIVE_CONDITION.name,)
+
+
+@pytest.fixture(scope="module")
+def blobs() -> list[bytes]:
+    return make(mix("small"), 3)
+
+
+@pytest.fixture(scope="module")
+def expected(blobs: list[bytes]) -> list[Expected]:
+    return expect(blobs, MODELS)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("wire", ["grpc", "http"])
+def test_every_answer_is_right(wire: str, server: Any, blobs: list[bytes], expected: list[Expected]) -> None:
+    url = server.grpc_url if wire == "grpc" else f"http://{server.http_url}"
+    load = Load(url, MODELS, seconds=0.5, batch=2, concurrency=3, warm_up=0)
+    with Drivers(blobs, expected, processes=2) as drivers:
+        closed = drivers.drive(load)
+        opened = drivers.drive(replace(load, concurrency=0, rate=20.0))
+    assert closed.outcomes.keys() == {""}
+    assert closed.pictures_per_second > 0
+    assert closed.client_cpu > 0
+    assert opened.outcomes.keys() == {""}
+    assert 0 < len(opened.sent) < 40  # ten are due
+
+
+@pytest.mark.e2e
+def test_an_answer_that_is_off_is_wrong(server: Any, blobs: list[bytes], expected: list[Expected]) -> None:
+    off = [replace(each, scores={name: scores[::-1] for name, scores in each.scores.items()}) for each in expected]
+    with Drivers(blobs, off) as drivers:
+        driven = drivers.drive(Load(server.grpc_url, MODEL, seconds=0.2, concurrency=1, warm_up=0))
+    assert driven.outcomes.keys() == {WRONG}
+    assert driven.pictures_per_second == 0
+    assert "off the right probability" in driven.reason
+
+
+def test_nobody_there_is_counted_and_not_raised(blobs: list[bytes]) -> None:
+    with Drivers(blobs, [Expected({}, 0.0)] * len(blobs)) as drivers:
+        driven = drivers.drive(Load("127.0.0.1:1", MODEL, seconds=0.2, concurrency=2, warm_up=0))
+    assert driven.outcomes.keys() == {"ServerUnavailable"}
+    assert driven.failed > 0
+    assert "cannot answer" in driven.reason
+
+
+@pytest.mark.parametrize(("concurrency", "rate"), [(0, 0.0), (1, 1.0)])
+def test_a_load_is_closed_or_open(concurrency: int, rate: float) -> None:
+    with pytest.raises(ValueError, match="either"):
+        Load("localhost:8001", MODEL, seconds=1, concurrency=concurrency, rate=rate)
