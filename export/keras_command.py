@@ -37,8 +37,8 @@ def command(weights: Path, out: Path) -> None:
     click.echo(f"Written to {write_keras(weights / f'{FILM_ORIGIN.name}.safetensors', out)}")
 
 
-def write_keras(weights: Path, out: Path) -> Path:
-    """Write the network of ``weights`` to ``out`` (.keras); returns ``out``.
+def write_keras(weights: Path, out: Path, size: int = FILM_ORIGIN.size) -> Path:
+    """Write the network of ``weights`` to ``out`` (.keras), for pictures of a side of ``size``; returns ``out``.
 
     Raises ExportError where the weights cannot be used, or where the file does not answer as the network.
     """
@@ -51,16 +51,16 @@ def write_keras(weights: Path, out: Path) -> Path:
     from training import film_origin
 
     try:
-        network = film_origin.load(weights)
+        network = film_origin.load(weights, size)
     except (ValueError, OSError) as error:
         raise ExportError(f"{weights} cannot be used: {error}") from error
-    pixels = keras.Input((FILM_ORIGIN.size, FILM_ORIGIN.size, 3), name="pixels")
+    pixels = keras.Input((size, size, 3), name="pixels")
     answer: Any = pixels
     for layer in network.layers:
         answer = _unrolled(layer)(answer)
     out.parent.mkdir(parents=True, exist_ok=True)
     keras.Model(pixels, answer, name=FILM_ORIGIN.name).save(out)
-    noise = np.random.default_rng(0).random((2, FILM_ORIGIN.size, FILM_ORIGIN.size, 3), np.float32)
+    noise = np.random.default_rng(0).random((2, size, size, 3), np.float32)
     truth = network.predict(noise, verbose=0)
     difference = float(np.abs(keras.saving.load_model(out).predict(noise, verbose=0) - truth).max())
     if not difference <= ONNX_TOLERANCE:

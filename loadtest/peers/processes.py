@@ -23,7 +23,7 @@ from loadtest.peers.wires import WIRES
 from serving.errors import ServingError
 from serving.server import ServerProcess, on_free_ports
 
-START_SECONDS = 300
+START_SECONDS = 180
 """How long a peer may take to its first right answer."""
 STOP_SECONDS = 30
 _POLL_SECONDS = 0.05

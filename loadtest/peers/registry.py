@@ -121,7 +121,7 @@ PEERS = (
         "mlserver",
         "MLServer",
         SERVERS / "serve_mlserver.py",
-        ("mlserver==1.7.1", "uvloop<0.23"),  # its workers die under 0.23
+        ("mlserver==1.7.1", "uvloop==0.21.0"),  # its workers die under 0.22 and 0.23
         "v2 base64",
         batching,
     ),
@@ -138,7 +138,7 @@ PEERS = (
         "torchserve",
         "TorchServe",
         SERVERS / "serve_torchserve.py",
-        ("torchserve==0.12.0", "torch-model-archiver==0.12.0", "setuptools<81"),
+        ("torchserve==0.12.0", "torch-model-archiver==0.12.0", "setuptools==80.9.0", "pyyaml==6.0.3"),
         "raw predictions",
         batching,
         "archived by its authors; needs Java 17",

@@ -29,7 +29,8 @@ class Classifier(MLModel):
 
 
 if __name__ == "__main__":
-    folder = Path(tempfile.mkdtemp(prefix="peer-mlserver-"))
+    folder = Path(tempfile.mkdtemp(prefix="peer-mlserver-"), "classify")
+    folder.mkdir()
     grpc, metrics = MORE_PORTS
     ports = {"http_port": PORT, "grpc_port": grpc, "metrics_port": metrics}
     # One worker needs no pool: 0 runs the model in the server's own process.

@@ -1,5 +1,7 @@
 """PyTriton as its documentation has it: a function bound to Triton behind its own proxy, dynamic batching."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ def function() -> Any:
     """An inference function with a network of its own."""
     network = load()
 
-    @batch  # type: ignore[untyped-decorator]
+    @batch
     def classify(image: Any) -> dict[str, Any]:
         """Encoded pictures, bytes (n, 1) -> probabilities (n, 2)."""
         return {"SCORES": np.array(network([read(picture) for picture in image[:, 0]]), np.float32)}
@@ -22,6 +24,7 @@ def function() -> Any:
 
 
 if __name__ == "__main__":
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent / "older_python")
     grpc, metrics = MORE_PORTS
     ports = {"http_port": PORT, "grpc_port": grpc, "metrics_port": metrics}
     with Triton(config=TritonConfig(http_address=HOST, grpc_address=HOST, **ports)) as triton:

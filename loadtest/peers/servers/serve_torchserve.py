@@ -42,6 +42,7 @@ models={{"classify": {{"1": {{"marName": "classify.mar", {model}, "responseTimeo
     (folder / "config.properties").write_text(properties)
     os.environ["LOG_LOCATION"] = os.environ["METRIC_LOCATION"] = str(folder)
     os.environ["PATH"] = f"{tools}:{os.environ['PATH']}"  # it starts its workers as "python"
+    os.chdir(folder)  # it makes a folder for logs wherever it is
     start = ["--start", "--foreground", "--model-store", str(folder), "--models", "classify=classify.mar"]
     options = ["--ts-config", str(folder / "config.properties"), "--disable-token-auth"]
     os.execv(str(tools / "torchserve"), ["torchserve", *start, *options])
