@@ -13,7 +13,7 @@ export DATA NEGATIVES
 # $(call each,--data,DATA): the option for DATA as a whole where that exists, spaces and all; else for each of its words.
 each = if [ -e "$$$2" ]; then set -- "$$@" $1 "$$$2"; else for one in $$$2; do set -- "$$@" $1 "$$one"; done; fi
 
-.PHONY: help run serve test contract check format train evaluate export samples load app clean
+.PHONY: help run serve test contract check format train evaluate export samples load peers app clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ samples: .venv/dev.done ## Make the sample pictures again from licensed photogra
 
 load: .venv/dev.done ## Locust against a running server: 8 users for 30 s; HOST=localhost:8001 KIND=GrpcUser
 	$(BIN)/locust -f loadtest/locustfile.py --headless --only-summary -u $(or $(USERS),8) -r 8 -t $(or $(TIME),30s) --host $(or $(HOST),localhost:8001) $(or $(KIND),GrpcUser)
+
+peers: .venv/dev.done ## Other servers with the same networks, side by side with ours (hours); ARGS="--peers ray"
+	$(BIN)/python -m loadtest.peers $(ARGS)
 
 app: .venv/app.done ## The web page, beside a running server (make serve)
 	$(BIN)/streamlit run app/main.py $(ARGS)

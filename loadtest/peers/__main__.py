@@ -36,7 +36,7 @@ Each peer gets an environment of its own under .cache/peers, which is kept. Wher
 )
 @click.option("--runtimes", multiple=True, type=click.Choice(list(RUNTIMES)), help="[all]")
 @click.option("--users", default="1,8,32", show_default=True, help="At a time, each waiting for its answer.")
-@click.option("--seconds", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Of each load.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each load.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--pictures", type=click.IntRange(1), default=24, show_default=True, help="How many are sent in turn.")
 @click.option("--mix", default="phone", show_default=True, help="Of pictures (loadtest/pictures.py).")
@@ -61,7 +61,8 @@ def main(
     """Measure peers with our two networks: pictures/s, waiting, memory, cold start, and whether answers are right.
 
     Writes peers.json (which a run that was cut short goes on with), peers.md, peers.png and logs to the folder OUT.
-    Exit code 1 where it cannot go on or a peer failed, 3 where the time was over first.
+    The same command again measures what is missing and what failed. Exit code 1 where it cannot go on or a peer failed,
+    3 where the time was over first.
     """
     from loadtest.peers import session  # a second that --help need not pay
     from loadtest.peers.runner import Plan

@@ -7,7 +7,7 @@ from pathlib import Path
 from loadtest.peers.registry import Peer, PeersError
 
 FOLDER = Path(__file__).parents[2] / ".cache" / "peers"
-_STAMP = "installed.txt"
+_STAMP, _VERSIONS = "installed.txt", "versions.txt"
 _INSTALL_SECONDS = 3600
 
 
@@ -25,23 +25,22 @@ def python(peer: Peer, folder: Path = FOLDER) -> Path:
         return inside
     _run([sys.executable, "-m", "venv", str(home)], peer)
     _run([str(inside), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.requirements], peer)
+    frozen = _run([str(inside), "-m", "pip", "freeze", "--disable-pip-version-check"], peer)
+    (home / _VERSIONS).write_text(frozen, encoding="utf-8")
     stamp.write_text(wanted, encoding="utf-8")
     return inside
 
 
 def versions(peer: Peer, folder: Path = FOLDER) -> list[str]:
-    """``package==version`` of everything in the peer's environment, which must be installed."""
-    frozen = subprocess.run(
-        [str(python(peer, folder)), "-m", "pip", "freeze", "--exclude-editable", "--disable-pip-version-check"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return frozen.stdout.splitlines()
+    """``package==version`` of everything in the peer's environment; empty where there is none."""
+    file = folder / peer.name / _VERSIONS
+    return file.read_text(encoding="utf-8").splitlines() if peer.requirements and file.is_file() else []
 
 
-def _run(command: list[str], peer: Peer) -> None:
+def _run(command: list[str], peer: Peer) -> str:
+    """What the command wrote to its output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_INSTALL_SECONDS)
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
         raise PeersError(f"{peer.title} cannot be installed: {said}")
+    return done.stdout

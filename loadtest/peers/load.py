@@ -37,15 +37,18 @@ class Order:
 
 def run(order: Order) -> tuple[list[Answer], float]:
     """The answers that came while it was measured, and the seconds that it was; PeersError where Locust fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "loadtest.peers.load"],
-        input=json.dumps(asdict(order)),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-        timeout=3 * PATIENCE + order.seconds,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "loadtest.peers.load"],
+            input=json.dumps(asdict(order)),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+            timeout=3 * PATIENCE + order.seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PeersError("the load did not end in time: the server keeps its users waiting") from error
     if done.returncode:
         said = "\n".join(done.stderr.strip().splitlines()[-3:])
         raise PeersError(f"the load ended with code {done.returncode}: {said}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from client import Client
+from client import Client, ClientError
 from film.specs import ModelSpec
 from loadtest.peers.answers import TOLERANCE, Scores
 from loadtest.peers.registry import OURS, Peer, PeersError, Runtime, Setting
@@ -87,7 +87,7 @@ def _ours(wanted: Wanted, picture: bytes) -> Iterator[Running]:
             if not (said.origin or said.condition):
                 raise PeersError(f"{wanted.peer.title} gave no verdict: {said.error}")
             yield Running(server.grpc_url, server.process_id, time.monotonic() - begun)
-    except ServingError as error:
+    except (ServingError, ClientError) as error:
         raise PeersError(str(error)) from error
 
 

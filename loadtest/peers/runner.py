@@ -80,7 +80,8 @@ class Runner:
                     self._tune(spec, peer, runtime)
                 self.step()
         for number, (spec, peer, runtime) in self._order():
-            if self.store.cell((number, peer.name, spec.name, runtime)) is None:
+            known = self.store.cell((number, peer.name, spec.name, runtime))
+            if known is None or known.error:
                 self._measure(number, spec, peer, runtime)
             self.step()
 
@@ -160,8 +161,13 @@ def install(
     return pythons, failures
 
 
-def conditions(plan: Plan, files: dict[str, Files], pictures: dict[str, Any]) -> dict[str, Any]:
-    """All that must be the same for two measurements to be comparable, as plain values."""
+def conditions(
+    plan: Plan, files: dict[str, Files], pictures: dict[str, Any], folder: Path = environments.FOLDER
+) -> dict[str, Any]:
+    """All that must be the same for two measurements to be comparable, as plain values.
+
+    The peers must have been installed to ``folder``.
+    """
     return {
         "seconds": plan.seconds,
         "users": list(plan.users),
@@ -173,4 +179,5 @@ def conditions(plan: Plan, files: dict[str, Files], pictures: dict[str, Any]) ->
         "pictures": pictures,
         "machine": machine.describe(),
         "versions": machine.versions(),
+        "installed": {peer.name: environments.versions(peer, folder) for peer in plan.peers},
     }

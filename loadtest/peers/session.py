@@ -33,9 +33,9 @@ def run(plan: Plan, count: int, mix: str, out: Path, console: Console, folder: P
         for spec in plan.models:
             needed = {runtime for place, _, runtime in plan.places if place == spec}
             files[spec.name] = prepare(spec, sorted(needed), folder / "models")
-    store = Store(out / "peers.json", conditions(plan, files, {"count": count, "mix": mix}))
     with console.status("installing") as status:
         pythons, failures = install(plan.peers, status.update, folder)
+    store = Store(out / "peers.json", conditions(plan, files, {"count": count, "mix": mix}, folder))
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     over = ""
     with written(blobs) as sent, Progress(*columns, console=console) as progress:

@@ -66,9 +66,9 @@ class Store:
         return next((one for one in self.tuned if (one.peer, one.model, one.runtime) == wanted), None)
 
     def add(self, what: Cell | Tuned) -> None:
-        """Keep it, on the disk too."""
+        """Keep it, on the disk too; a cell takes the place of the one that was measured in vain."""
         if isinstance(what, Cell):
-            self.cells.append(what)
+            self.cells = [*(cell for cell in self.cells if cell.key != what.key), what]
         else:
             self.tuned.append(what)
         self._write()
@@ -83,7 +83,9 @@ class Store:
             raise PeersError(f"{self.path} was not written by this program: {error!r}. Name another --out.") from error
         differing = [name for name in sorted({*plan, *self.plan}) if plan.get(name) != self.plan.get(name)]
         if differing:
-            said = "; ".join(f"{name}: {plan.get(name)!r} then, {self.plan.get(name)!r} now" for name in differing)
+            said = "; ".join(
+                f"{name}: {_short(plan.get(name))} then, {_short(self.plan.get(name))} now" for name in differing
+            )
             raise PeersError(f"{self.path} was measured otherwise ({said}). Name another --out, or delete the file.")
 
     def _write(self) -> None:
@@ -96,6 +98,11 @@ class Store:
         half = self.path.with_suffix(".half")
         half.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         half.replace(self.path)  # in one step: a run may be cut short at any moment
+
+
+def _short(value: object) -> str:
+    said = repr(value)
+    return said if len(said) < 300 else f"{said[:300]}..."
 
 
 def _cell(stored: Mapping[str, Any]) -> Cell:

@@ -1,7 +1,6 @@
 """PyTriton as its documentation has it: a function bound to Triton behind its own proxy, dynamic batching."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,9 @@ def function() -> Any:
 
 
 if __name__ == "__main__":
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent / "older_python")
+    # Its store in shared memory asks a lock for what the interpreter in Triton's stub lacks under Python 3.11.7
+    # (RLock._recursion_count): requests then go to this process in messages.
+    os.environ["PYTRITON_NO_TENSORSTORE"] = "1"
     grpc, metrics = MORE_PORTS
     ports = {"http_port": PORT, "grpc_port": grpc, "metrics_port": metrics}
     with Triton(config=TritonConfig(http_address=HOST, grpc_address=HOST, **ports)) as triton:

@@ -74,6 +74,11 @@ def test_a_peer_that_ends_is_reported_and_the_others_go_on(run: Run, tmp_path: P
     assert "Broken ended with code 1" in failed["error"]
     assert "no such model" in failed["error"]
     assert fine["loads"][0]["right"] > 0
+    broken.file.write_text(f"import runpy; runpy.run_path({str(PLAIN.file)!r})")
+    assert run(plan(broken, PLAIN, users=(1,))) == 0  # what failed is measured again, the rest is not
+    kept, mended = stored(tmp_path)
+    assert kept == fine
+    assert mended["loads"][0]["right"] > 0
 
 
 def test_a_run_out_of_time_goes_on_later(run: Run, tmp_path: Path) -> None:
