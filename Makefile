@@ -13,7 +13,7 @@ export DATA NEGATIVES
 # $(call each,--data,DATA): the option for DATA as a whole where that exists, spaces and all; else for each of its words.
 each = if [ -e "$$$2" ]; then set -- "$$@" $1 "$$$2"; else for one in $$$2; do set -- "$$@" $1 "$$one"; done; fi
 
-.PHONY: help run serve test contract check format train evaluate export samples load tune perf app clean
+.PHONY: help run serve test contract check format train evaluate export samples load tune perf peers app clean
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ tune: .venv/dev.done ## Find good settings for this machine by measuring; ARGS="
 
 perf: .venv/dev.done ## perf_analyzer over real pictures, where it runs; ARGS="--rate 5:40:5"
 	@$(BIN)/python -m loadtest.perf --out "$(OUT)/perf" $(ARGS)
+
+peers: .venv/dev.done ## Other servers with the same networks, side by side with ours (hours); ARGS="--peers ray"
+	$(BIN)/python -m loadtest.peers $(ARGS)
 
 app: .venv/app.done ## The web page, beside a running server (make serve)
 	$(BIN)/streamlit run app/main.py $(ARGS)

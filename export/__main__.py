@@ -10,6 +10,7 @@ from film.errors import SafelightError
 COMMANDS = {
     "models": ("export.export_command", "Export models to formats (what is done where no command is named)."),
     "import": ("export.import_command", "Take a Keras checkpoint of the founding network in."),
+    "keras": ("export.keras_command", "film_origin as a .keras file that Keras alone can open."),
     "bench": ("export.bench", "Compare runtimes on this processor: pictures a second of the network alone."),
 }
 """Command: its module, which holds a click command called ``command``, and a line of help."""

@@ -1,0 +1,114 @@
+"""The runner with a peer of a few lines: what it measures, counts as wrong, refuses, and goes on with."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from rich.console import Console
+
+from film.specs import NEGATIVE_CONDITION
+from loadtest.peers import session
+from loadtest.peers.registry import CEILING, FOUNDING, OURS, Peer, PeersError, all_cores, peer
+from loadtest.peers.runner import Plan
+
+PLAIN = Peer("plain", "Plain", Path(__file__).parent / "plain_server.py", (), "raw", all_cores)
+Run = Callable[[Plan], int]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A whole run of two small pictures; its report goes to ``tmp_path``."""
+    console = Console(file=io.StringIO())
+    return lambda plan: session.run(plan, 2, "small", tmp_path, console, tmp_path / "cache")
+
+
+def plan(*peers: Peer, **otherwise: Any) -> Plan:
+    usual = Plan(peers, (NEGATIVE_CONDITION,), ("openvino",), (1, 2), 0.5, 1, False, 60)
+    return replace(usual, **otherwise)
+
+
+def stored(folder: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads((folder / "peers.json").read_text())["cells"]
+    return cells
+
+
+@pytest.mark.e2e
+def test_ours_and_a_peer_side_by_side(run: Run, tmp_path: Path) -> None:
+    wanted = plan(peer(OURS), PLAIN, rounds=2)
+    assert run(wanted) == 0
+    cells = stored(tmp_path)
+    places = [(cell["round"], cell["peer"]) for cell in cells]
+    assert places == [(1, OURS), (1, "plain"), (2, "plain"), (2, OURS)]
+    for cell in cells:
+        assert [load["users"] for load in cell["loads"]] == [1, 2]
+        assert all(load["right"] and not load["wrong"] for load in cell["loads"])
+        assert cell["memory_mib"] > 0
+        assert cell["cold_seconds"] > 0
+    assert "| Plain + OpenVINO |" in (tmp_path / "peers.md").read_text()
+    assert (tmp_path / "peers.png").read_bytes().startswith(b"\x89PNG")
+    assert run(wanted) == 0
+    assert stored(tmp_path) == cells  # nothing was left to measure
+    with pytest.raises(PeersError, match=r"seconds: 0\.5 then, 0\.75 now"):
+        run(replace(wanted, seconds=0.75))
+
+
+def test_wrong_answers_are_counted_and_are_no_speed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUBBORN", "1")
+    run(plan(PLAIN, users=(1,)))
+    (load,) = stored(tmp_path)[0]["loads"]
+    assert load["wrong"] > 0
+    assert (load["right"], load["pictures_per_second"], load["p50"]) == (0, 0, None)
+    assert "off the right probability" in (tmp_path / "peers.md").read_text()
+
+
+def test_a_peer_that_ends_is_reported_and_the_others_go_on(run: Run, tmp_path: Path) -> None:
+    broken = replace(PLAIN, name="broken", title="Broken", file=tmp_path / "broken.py")
+    broken.file.write_text("raise SystemExit('no such model')")
+    assert run(plan(broken, PLAIN, users=(1,))) == session.FAILED
+    failed, fine = stored(tmp_path)
+    assert "Broken ended with code 1" in failed["error"]
+    assert "no such model" in failed["error"]
+    assert fine["loads"][0]["right"] > 0
+    broken.file.write_text(f"import runpy; runpy.run_path({str(PLAIN.file)!r})")
+    assert run(plan(broken, PLAIN, users=(1,))) == 0  # what failed is measured again, the rest is not
+    kept, mended = stored(tmp_path)
+    assert kept == fine
+    assert mended["loads"][0]["right"] > 0
+
+
+def test_a_run_out_of_time_goes_on_later(run: Run, tmp_path: Path) -> None:
+    assert run(plan(PLAIN, users=(1,), minutes=0)) == session.OUT_OF_TIME
+    assert not (tmp_path / "peers.json").exists()
+    assert run(plan(PLAIN, users=(1,))) == 0
+    assert len(stored(tmp_path)) == 1
+
+
+def test_settings_are_compared_once_and_the_faster_is_kept(run: Run, tmp_path: Path) -> None:
+    chosen = replace(PLAIN, settings=lambda cores: (*all_cores(cores), replace(all_cores(cores)[0], batch=3)))
+    run(plan(chosen, users=(1,), tune=True))
+    (tuned,) = json.loads((tmp_path / "peers.json").read_text())["tuned"]
+    assert len(tuned["rates"]) == 2
+    best = max(tuned["rates"], key=tuned["rates"].get)
+    assert best.endswith(f"batches to {tuned['setting']['batch']}")
+    assert stored(tmp_path)[0]["setting"] == tuned["setting"]
+
+
+def test_in_process_every_answer_is_checked_too(run: Run, tmp_path: Path) -> None:
+    founding = replace(peer(FOUNDING), packages=())  # this environment has what it needs
+    assert run(plan(peer(CEILING), founding)) == 0
+    for cell in stored(tmp_path):
+        (load,) = cell["loads"]
+        assert load["users"] == 0
+        assert load["right"] > 0
+        assert load["wrong"] == 0
+
+
+def test_nothing_is_left_behind(run: Run) -> None:
+    run(plan(PLAIN, users=(1,)))
+    mine = [one.cmdline() for one in psutil.Process().children(recursive=True) if one.status() != "zombie"]
+    assert not [line for line in mine if str(PLAIN.file) in line]
