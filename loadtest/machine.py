@@ -14,18 +14,30 @@ PACKAGES = ("nvidia-pytriton", "tritonclient", "openvino", "locust", "numpy")
 
 
 def facts() -> dict[str, Any]:
-    """Processor, cores that may be used, memory in GiB, load average, GPUs, versions and the commit."""
+    """The hardware, how busy it was (load average), its GPUs, versions and the commit."""
+    return {
+        **hardware(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "gpus": _gpus(),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """What is the same from run to run: processor, cores that may be used, memory in GiB, system and Python."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "load_average": round(os.getloadavg()[0], 2),
-        "gpus": _gpus(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "commit": commit(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that a measurement depends on; "absent" for one that is not installed."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def commit() -> str:

@@ -14,6 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 
 from film.errors import SafelightError
 from film.specs import CLASSIFIERS, classifier
+from loadtest import machine
 from loadtest.limits import bend as bending
 from loadtest.limits import near, record
 from loadtest.limits import overload as overloading
@@ -204,7 +205,7 @@ def _bench(
         with console.status("making pictures"):
             blobs = read(options.pictures) if options.pictures else make(mix(mixed), options.count)
     conditions = {
-        "machine": record.machine(),
+        "machine": {**machine.hardware(), "commit": machine.commit()},
         "pictures": record.described(str(options.pictures or mixed), blobs),
         "settings": {
             "profile": options.profile,

@@ -6,18 +6,12 @@ pictures. Whatever else lies there is moved aside, never written over.
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 Row = dict[str, Any]
-_ROOT = Path(__file__).parents[2]
 
 
 class Record:
@@ -65,30 +59,6 @@ class Record:
         unfinished.replace(self.path)
 
 
-def machine() -> Row:
-    """What the figures depend on: processor, cores that may be used, memory, versions, and the commit."""
-    return {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "commit": commit(),
-    }
-
-
-def commit() -> str:
-    """The commit of this checkout, with "+" where files differ from it; empty where git does not know."""
-    try:
-        said = [
-            subprocess.run(["git", *words], cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-        ]
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return said[0] + ("+" if said[1] else "")
-
-
 def described(name: str, blobs: Sequence[bytes]) -> Row:
     """Which pictures: their origin, number, mean size in bytes, and a digest that tells others from them."""
     digest = hashlib.sha256(b"".join(hashlib.sha256(blob).digest() for blob in blobs)).hexdigest()[:12]
@@ -98,15 +68,6 @@ def described(name: str, blobs: Sequence[bytes]) -> Row:
         "mean_bytes": round(sum(map(len, blobs)) / len(blobs)),
         "digest": digest,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def _now() -> str:

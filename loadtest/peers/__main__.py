@@ -25,7 +25,7 @@ Examples:
   python -m loadtest.peers --peers ray --runtimes torch --out out/ray
 
 Each peer gets an environment of its own under .cache/peers, which is kept. Where pip would bring PyTorch for a GPU
-(2 GB each), set PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu first."""
+(2 GB each), set PIP_EXTRA_INDEX_URL to the index of PyTorch's builds for CPUs first."""
 )
 
 

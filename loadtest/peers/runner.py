@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from film.specs import ModelSpec
-from loadtest.peers import environments, machine
+from loadtest import machine
+from loadtest.peers import environments
 from loadtest.peers.measure import Pictures, measure
 from loadtest.peers.prepared import Files
 from loadtest.peers.processes import Wanted
@@ -177,7 +178,7 @@ def conditions(
         "runtimes": list(plan.runtimes),
         "weights": {name: one.weights for name, one in files.items()},
         "pictures": pictures,
-        "machine": machine.describe(),
+        "machine": machine.hardware(),
         "versions": machine.versions(),
         "installed": {peer.name: environments.versions(peer, folder) for peer in plan.peers},
     }

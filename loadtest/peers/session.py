@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest import expected, pictures
-from loadtest.peers import machine, report
+from loadtest import expected, machine, pictures
+from loadtest.peers import report
 from loadtest.peers.environments import FOLDER
 from loadtest.peers.measure import Pictures, written
 from loadtest.peers.prepared import prepare

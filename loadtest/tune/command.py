@@ -106,6 +106,7 @@ def tune(
     if options["aim"] == "p99" and options["rate"] is None:
         raise click.UsageError("--aim p99 needs a --rate, in pictures/s; half of what the machine can do is a good one")
     from film.errors import SafelightError
+    from loadtest.machine import hardware
     from loadtest.tune.contest import Plan, WrongAnswers
     from loadtest.tune.journal import Journal
 
@@ -116,23 +117,13 @@ def tune(
         if fresh:
             file.unlink(missing_ok=True)
         about = {**vars(plan), "mix": mix_name, "pictures": str(pictures or ""), "count": count, "margin": margin}
-        journal = Journal(file, {**about, "machine": machine(), "models": list(plan.models)})
+        journal = Journal(file, {**about, "machine": hardware(), "models": list(plan.models)})
         found = _tune(plan, journal, _blobs(mix_name, pictures, count), minutes, margin)
     except WrongAnswers as error:
         raise AnswersWrongly(str(error)) from error
     except (SafelightError, OSError) as error:
         raise CannotTune(str(error)) from error
     _tell(plan, journal, found, out)
-
-
-def machine() -> dict[str, str | int]:
-    """What the machine is, as far as settings depend on it."""
-    import os
-    import platform
-
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {"processor": names[0] if names else platform.machine(), "cores": len(os.sched_getaffinity(0))}
 
 
 def _blobs(mix_name: str, folder: Path | None, count: int) -> list[bytes]:
@@ -174,11 +165,12 @@ def _tell(plan: "Plan", journal: "Journal", found: "Found", out: Path) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from loadtest.machine import hardware
     from loadtest.tune.report import markdown, overlay_text
     from serving.overlay import FILE_NAME
 
-    page = markdown(plan, machine(), journal.made, found)
+    page = markdown(plan, hardware(), journal.made, found)
     (out / "report.md").write_text(page, encoding="utf-8")
-    (out / FILE_NAME).write_text(overlay_text(plan, machine(), journal.made, found), encoding="utf-8")
+    (out / FILE_NAME).write_text(overlay_text(plan, hardware(), journal.made, found), encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else 160).print(Markdown(page))
     click.echo(f"Written: {out / FILE_NAME}; with it, `safelight serve --overlay {out / FILE_NAME}`")
