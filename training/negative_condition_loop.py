@@ -58,6 +58,8 @@ class Recipe:
     """No new epoch starts after this long; 0 is without limit. A limit makes a run depend on the machine."""
     start: str = ""
     """SHA-256 of the weights that were gone on from; empty from scratch."""
+    of_start: float = 0.0
+    """Share of those weights in the result (see ``blend``)."""
 
     @property
     def every_epoch(self) -> int:
@@ -65,8 +67,8 @@ class Recipe:
         return self.quarter_epochs + self.epochs
 
 
-LENGTHS = ("quarter_epochs", "epochs", "patience", "minutes")
-"""What of a recipe only says when to stop: a training may go on with others."""
+LENGTHS = ("quarter_epochs", "epochs", "patience", "minutes", "of_start")
+"""What of a recipe only says when to stop, or what follows: a training may go on with others."""
 
 
 @dataclass

@@ -18,7 +18,7 @@ from film.specs import NEGATIVE_CONDITION, PICTURE_SUFFIXES
 from training.data.darkroom.negative import JUDGING_WORLD, TRAINING_WORLD
 from training.data.option import data_option
 from training.data.pictures import Data, default_data
-from training.negative_condition import NegativeCondition, build, load, round_to_bfloat16, save
+from training.negative_condition import NegativeCondition, blend, build, load, round_to_bfloat16, save
 from training.negative_condition_data import Negatives, Order, simulate, split_pictures
 from training.negative_condition_loop import CONSOLE, Recipe, choose_device, fast_in_bfloat16, train
 from training.negative_condition_real import Real, find_real, measure_real, mix
@@ -71,6 +71,13 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Weights to go on from, with other data or a lower learning rate. [default: none, from scratch]",
 )
+@click.option(
+    "--of-start",
+    type=click.FloatRange(0, 1),
+    default=Recipe.of_start,
+    show_default=True,
+    help="Share of the weights of --start in the result: a mean of both holds better on other pictures.",
+)
 @click.option("--seed", default=Recipe.seed, show_default=True)
 @click.option(
     "--schedule",
@@ -92,6 +99,7 @@ def command(
     epochs: int,
     learning_rate: float,
     start: Path | None,
+    of_start: float,
     seed: int,
     schedule: str,
     device: str,
@@ -108,6 +116,7 @@ def command(
         schedule=schedule,
         minutes=minutes,
         start=sha256(start.read_bytes()).hexdigest() if start else "",
+        of_start=of_start,
     )
     if tiny:
         recipe = Recipe(seed, negatives=16, held_out=8, quarter_epochs=1, epochs=1, batch=8, warm_up=2)
@@ -137,6 +146,8 @@ def _run(
     network = (load(start) if start else build(recipe.seed)).to(device)
     history = train(network, train_set, choose_set, recipe, out / "checkpoint.pt", out / "tensorboard")
     trained = time.monotonic()
+    if start:
+        blend(network, load(start).to(device), recipe.of_start)
     round_to_bfloat16(network)
     scale, offset = calibrate(network, answer(network, choose_set.pixels), choose_set)
     answers = answer(network, judge_set.pixels)

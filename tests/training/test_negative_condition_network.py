@@ -6,7 +6,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
-from training.negative_condition import WeightsError, any_of, build, load, pool, round_to_bfloat16, save
+from training.negative_condition import WeightsError, any_of, blend, build, load, pool, round_to_bfloat16, save
 
 SIZE = NEGATIVE_CONDITION.size
 MAP = NEGATIVE_CONDITION.outputs[2].shape[1:]
@@ -154,3 +154,14 @@ def test_torchvision_style_weights_load_into_the_trunk(tmp_path: Path) -> None:
     missing = network.load_state_dict(stored, strict=False)
     assert {name.split(".")[0] for name in missing.missing_keys} == set(HEADS)
     assert not missing.unexpected_keys
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_blend_lies_between_the_two_networks(share: float) -> None:
+    network, start = build(seed=1), build(seed=2)
+    ended = {name: value.clone() for name, value in network.state_dict().items()}
+    begun = {name: value.clone() for name, value in start.state_dict().items()}
+    blend(network, start, share)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, ended[name] + share * (begun[name] - ended[name]))
+    assert all(torch.equal(value, begun[name]) for name, value in start.state_dict().items())
