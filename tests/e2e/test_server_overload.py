@@ -14,7 +14,7 @@ from film import specs
 
 pytestmark = pytest.mark.e2e
 FLOOD = 3000
-"""Requests, of which a step of a classifier queues 256: enough for a machine of many cores to be overrun as well."""
+"""Requests, of which a classifier queues 64 and has some more at work: enough to overrun a machine of many cores."""
 PATIENCE = 120.0
 """Seconds after which a request hangs."""
 

@@ -13,6 +13,7 @@ from film.preprocess import preprocess
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
+        os.nice(10)  # the network goes first: what is decoded sooner than it can be judged waits past any refusal
         self.spec = specs.classifier(args["model_name"])
         self.pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
 
