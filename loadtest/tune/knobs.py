@@ -74,7 +74,7 @@ def _choices(config: Any, key: str, cores: int) -> Iterable[Choice]:
     }[key]
     own = value_of(config, key)
     yield Choice(((key, None),))
-    yield from (Choice(((key, value),)) for value in values if value != own)
+    yield from (Choice(((key, value),)) for value in values if own not in (value, (value,)))
 
 
 def _streams(own: Value | None, cores: int) -> Iterable[Choice]:
