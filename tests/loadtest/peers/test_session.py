@@ -47,7 +47,7 @@ def test_ours_and_a_peer_side_by_side(run: Run, tmp_path: Path) -> None:
     for cell in cells:
         assert [load["users"] for load in cell["loads"]] == [1, 2]
         right, wrong = (sum(load[name] for load in cell["loads"]) for name in ("right", "wrong"))
-        assert right > wrong, cell  # one that a busy machine did not answer in time counts as wrong
+        assert right > wrong, cell
         assert cell["memory_mib"] > 0
         assert cell["cold_seconds"] > 0
     assert "| Plain + OpenVINO |" in (tmp_path / "peers.md").read_text()
