@@ -6,6 +6,7 @@ A peer's own Python runs this, so nothing of ours is imported here. A peer diffe
 import io
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -101,6 +102,7 @@ def _openvino() -> Network:
         "INFERENCE_NUM_THREADS": str(THREADS),
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
     }
+    turn = threading.Lock()
     queue = ov.AsyncInferQueue(core.compile_model(model, "CPU", settings), THREADS)
 
     def keep(request: Any, slot: tuple[list[list[float]], int]) -> None:
@@ -113,7 +115,8 @@ def _openvino() -> Network:
     def run(pictures: Sequence[Pixels]) -> list[list[float]]:
         scores: list[list[float]] = [[]] * len(pictures)
         for row, picture in enumerate(pictures):
-            queue.start_async({"PIXELS": picture[None], "VALID": valid}, (scores, row))
+            with turn:  # two threads of a server could be given the same idle request
+                queue.start_async({"PIXELS": picture[None], "VALID": valid}, (scores, row))
         queue.wait_all()
         return scores
 
