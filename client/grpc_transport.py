@@ -25,6 +25,11 @@ _NO_PROXY = [("grpc.enable_http_proxy", 0)]
 """gRPC takes a proxy from the environment, for this very machine too unless `no_proxy` says otherwise."""
 
 
+def channel_options(address: Address) -> list[tuple[str, int]]:
+    """What gRPC is told of a channel to ``address``."""
+    return [*_CHANNEL, *(_NO_PROXY if address.is_loopback else [])]
+
+
 class GrpcTransport:
     """Blocking or asyncio, by ``asynchronous``: tritonclient has both with the same methods. Threads may share one."""
 
@@ -63,9 +68,8 @@ class GrpcTransport:
 
     async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
         if self._client is None:
-            options = [*_CHANNEL, *(_NO_PROXY if self._where.is_loopback else [])]
             self._client = self._module.InferenceServerClient(
-                self._where.target, ssl=self._where.secure, channel_args=options
+                self._where.target, ssl=self._where.secure, channel_args=channel_options(self._where)
             )
         try:
             return await settled(getattr(self._client, method)(client_timeout=timeout, **arguments))

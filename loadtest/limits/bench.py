@@ -13,7 +13,6 @@ from loadtest.expected import expect
 from loadtest.limits.record import Record, Row
 from loadtest.limits.target import Target
 
-PROTOCOLS = ("grpc", "http")
 WARM_UP = 0.25
 """Share of a load's seconds that it is sent before they are counted."""
 Pair = tuple[int, int]
@@ -48,18 +47,29 @@ class Bench:
         models = [spec.name for spec in self.specs]
         return Drivers(sent, expect(sent, models, profile_name=self.profile), processes or self.processes)
 
-    def load(self, spec: ModelSpec, pair: Pair, protocol: str = "grpc", seconds: float = 0) -> Load:
-        """A closed loop at one classifier."""
+    def load(
+        self, spec: ModelSpec, pair: Pair, protocol: str = "grpc", seconds: float = 0, *, ready_made: bool = False
+    ) -> Load:
+        """A closed loop at one classifier; ``ready_made`` as ``Load`` has it."""
         seconds, (batch, concurrency) = seconds or self.seconds, pair
         url = self.target.url(protocol)
-        return Load(url, (spec.name,), seconds, batch, concurrency=concurrency, warm_up=WARM_UP * seconds)
+        warm_up = WARM_UP * seconds
+        return Load(url, (spec.name,), seconds, batch, concurrency, warm_up=warm_up, ready_made=ready_made)
 
-    def search(self, drivers: Drivers, spec: ModelSpec, pairs: Sequence[Pair], protocol: str = "grpc") -> Pair:
+    def search(
+        self,
+        drivers: Drivers,
+        spec: ModelSpec,
+        pairs: Sequence[Pair],
+        protocol: str = "grpc",
+        *,
+        ready_made: bool = False,
+    ) -> Pair:
         """Of ``pairs`` the one that gets the most pictures/s out of the server; each is tried for half the seconds."""
 
         def tried(pair: Pair) -> float:
             key = {"what": "search", "model": spec.name, "protocol": protocol, "batch": pair[0], "concurrency": pair[1]}
-            load = self.load(spec, pair, protocol, self.seconds / 2)
+            load = self.load(spec, pair, protocol, self.seconds / 2, ready_made=ready_made)
             return float(self.row(key, lambda: figures(drivers.drive(load)))["rate"])
 
         return max(pairs, key=tried)

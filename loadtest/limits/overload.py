@@ -3,7 +3,8 @@
 First its capacity: the most that a closed loop gets out of it, one picture a request. Then an open loop at a share of
 that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
 the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
-refusal's time counts from when the request was sent, an answer's from when it was due.
+refusal's time counts from when the request was sent, an answer's from when it was due. Requests are put into bytes
+beforehand, so that sending takes little from a server on the same machine.
 
 *Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
 one and a half times what they took before the load. What was queued until then has to be worked off first.
@@ -51,14 +52,14 @@ def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = 
     bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(factors))
     with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1)) as client:
         for spec in bench.specs:
-            pair = bench.search(drivers, spec, PAIRS)
+            pair = bench.search(drivers, spec, PAIRS, ready_made=True)
             peak = bench.row({"what": "capacity", "model": spec.name}, partial(_capacity, bench, drivers, spec, pair))
             calm = bench.row({"what": "calm", "model": spec.name}, partial(_calm, bench, client, spec))
             normal = Normal(float(peak["rate"]), float(calm["seconds"]))
             for number in range(bench.rounds):
                 for factor in factors:
                     key = {"what": "load", "model": spec.name, "factor": factor, "round": number}
-                    load = replace(bench.load(spec, pair), concurrency=0, rate=factor * normal.capacity)
+                    load = replace(_closed(bench, spec, pair), concurrency=0, rate=factor * normal.capacity)
                     bench.row(key, partial(_load, bench, drivers, client, load, normal, patience))
 
 
@@ -99,7 +100,12 @@ def report(record: Record) -> None:
 
 
 def _capacity(bench: Bench, drivers: Drivers, spec: ModelSpec, pair: Pair) -> Row:
-    return {"concurrency": pair[1], **figures(drivers.drive(bench.load(spec, pair)))}
+    return {"concurrency": pair[1], **figures(drivers.drive(_closed(bench, spec, pair)))}
+
+
+def _closed(bench: Bench, spec: ModelSpec, pair: Pair) -> Load:
+    """Made ready, so that sending takes less from a server on the same machine."""
+    return bench.load(spec, pair, ready_made=True)
 
 
 def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: Normal, patience: float) -> Row:
