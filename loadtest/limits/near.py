@@ -22,8 +22,9 @@ from film.specs import ModelSpec
 from loadtest.ceiling import ARRANGEMENTS, HALVES, InProcess
 from loadtest.drive import Drivers
 from loadtest.limits import page
-from loadtest.limits.bench import PROTOCOLS, Bench, Pair, failures, figures, median, models_of
+from loadtest.limits.bench import Bench, Pair, failures, figures, median, models_of
 from loadtest.limits.record import Record, Row
+from loadtest.limits.target import PROTOCOLS
 
 PAIRS: tuple[Pair, ...] = ((1, 8), (1, 16), (1, 32), (1, 64), (8, 4), (8, 8), (16, 4))
 """Batch and requests in flight among which the best is looked for."""
@@ -32,20 +33,21 @@ IN_PROCESS = (*ARRANGEMENTS, *HALVES)
 
 def measure(bench: Bench, pairs: Sequence[Pair] = PAIRS) -> None:
     """Rounds in which everything takes its turn, each in another order."""
-    searches = len(pairs) * len(PROTOCOLS)
-    bench.total = len(bench.specs) * (searches + bench.rounds * (len(IN_PROCESS) + len(PROTOCOLS) + 6))
+    wires = bench.target.protocols
+    of_a_round = len(IN_PROCESS) + len(wires) + 2 * (1 + len(wires))
+    bench.total = len(bench.specs) * (len(pairs) * len(wires) + bench.rounds * of_a_round)
     tiny = [simplejpeg.encode_jpeg(np.full((1, 1, 3), 128, np.uint8), colorsubsampling="444")]
     with ExitStack() as stack:
         drivers = stack.enter_context(bench.drivers())
         small = stack.enter_context(bench.drivers(tiny, processes=1))
         machines = {spec: stack.enter_context(InProcess(spec, bench.blobs)) for spec in bench.specs}
         pixels = {spec: stack.enter_context(InProcess(spec, tiny)) for spec in bench.specs}
-        best = {(s, wire): bench.search(drivers, s, pairs, wire) for s in bench.specs for wire in PROTOCOLS}
+        best = {(s, wire): bench.search(drivers, s, pairs, wire) for s in bench.specs for wire in wires}
         for number in range(bench.rounds):
             for spec in bench.specs:
                 work: list[Callable[[], Row]] = [
                     *(partial(in_process, bench, machines[spec], spec, number, way) for way in IN_PROCESS),
-                    *(partial(served, bench, drivers, spec, number, w, best[spec, w]) for w in PROTOCOLS),
+                    *(partial(served, bench, drivers, spec, number, w, best[spec, w]) for w in wires),
                 ]
                 for turn in (*work[number % len(work) :], *work[: number % len(work)]):
                     turn()
@@ -60,13 +62,18 @@ def report(record: Record) -> None:
     names = models_of(record)
     axes = page.axes(len(names) or 1)
     for each, model in zip(axes, names, strict=False):
-        labels = [*IN_PROCESS, *PROTOCOLS]
+        labels = [*IN_PROCESS, *measured(record)]
         values = [median(record.of(what=what, model=model), "rate") or 0.0 for what in labels]
         colours = [page.COLOURS[2 if what in PROTOCOLS else 4 if what in HALVES else 0] for what in labels]
         each.barh(labels, values, color=colours)
         each.invert_yaxis()
         each.set(title=model, xlabel="pictures/s")
     page.save(record, axes)
+
+
+def measured(record: Record) -> list[str]:
+    """The protocols that the server was asked with."""
+    return [wire for wire in PROTOCOLS if record.of(what=wire)]
 
 
 def best_arrangement(record: Record, model: str) -> str:
@@ -116,7 +123,7 @@ def _one_request(
         latency = statistics.fmean(one.ended - one.began for one in driven.sent)
         return {"seconds": latency, "computed": computed, **figures(driven)}
 
-    for protocol in PROTOCOLS:
+    for protocol in bench.target.protocols:
         bench.row({"what": f"one over {protocol}", **key}, partial(costs, protocol))
 
 
@@ -124,7 +131,7 @@ def _rates(record: Record) -> str:
     rows = []
     for model in models_of(record):
         way = best_arrangement(record, model)
-        for what in (*IN_PROCESS, *PROTOCOLS):
+        for what in (*IN_PROCESS, *measured(record)):
             found = record.of(what=what, model=model)
             last = found[-1] if found else {}
             pair = f", {last['concurrency']} requests of {last['batch']}" if "batch" in last else ""

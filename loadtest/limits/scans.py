@@ -11,16 +11,17 @@ from contextlib import ExitStack
 
 from loadtest.ceiling import ARRANGEMENTS, InProcess
 from loadtest.limits import page
-from loadtest.limits.bench import PROTOCOLS, Bench, Pair, failures, median, models_of
-from loadtest.limits.near import best_arrangement, in_process, ratios, served
+from loadtest.limits.bench import Bench, Pair, failures, median, models_of
+from loadtest.limits.near import best_arrangement, in_process, measured, ratios, served
 from loadtest.limits.record import Record
+from loadtest.limits.target import PROTOCOLS
 
 PAIRS: tuple[Pair, ...] = ((1, 4), (1, 8), (1, 16), (4, 4))
 
 
 def measure(bench: Bench, pairs: Sequence[Pair] = PAIRS) -> None:
-    """Rounds in which the rival's arrangements and both protocols take turns."""
-    bench.total = len(bench.specs) * (len(pairs) + bench.rounds * (len(ARRANGEMENTS) + len(PROTOCOLS)))
+    """Rounds in which the rival's arrangements and all protocols take turns."""
+    bench.total = len(bench.specs) * (len(pairs) + bench.rounds * (len(ARRANGEMENTS) + len(bench.target.protocols)))
     with ExitStack() as stack:
         drivers = stack.enter_context(bench.drivers())
         rivals = {spec: stack.enter_context(InProcess(spec, bench.blobs, decoder="pillow")) for spec in bench.specs}
@@ -29,7 +30,7 @@ def measure(bench: Bench, pairs: Sequence[Pair] = PAIRS) -> None:
             for spec in bench.specs:
                 for way in ARRANGEMENTS:
                     in_process(bench, rivals[spec], spec, number, way)
-                for wire in PROTOCOLS:
+                for wire in bench.target.protocols:
                     served(bench, drivers, spec, number, wire, best[spec])
 
 
@@ -39,7 +40,7 @@ def report(record: Record) -> None:
     names = models_of(record)
     for model in names:
         way = best_arrangement(record, model)
-        for what in (*ARRANGEMENTS, *PROTOCOLS):
+        for what in (*ARRANGEMENTS, *measured(record)):
             found = record.of(what=what, model=model)
             times = ratios(record, model, what, way)
             ratio = f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})" if times else "-"
@@ -50,7 +51,7 @@ def report(record: Record) -> None:
     page.write(record, "Scans of 24 megapixels", [page.table(head, rows), (__doc__ or "").split("\n\n", 1)[1]])
     axes = page.axes(len(names) or 1)
     for each, model in zip(axes, names, strict=False):
-        labels = [*ARRANGEMENTS, *PROTOCOLS]
+        labels = [*ARRANGEMENTS, *measured(record)]
         values = [median(record.of(what=what, model=model), "rate") or 0.0 for what in labels]
         bars = [what if what in PROTOCOLS else f"Pillow, {what}" for what in labels]
         each.barh(bars, values, color=[page.COLOURS[2 if what in PROTOCOLS else 1] for what in labels])

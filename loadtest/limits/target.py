@@ -12,11 +12,13 @@ from typing import Any
 import psutil
 
 from client import Client, ClientError
-from client.transport import parse_address
+from client.transport import SHARED, parse_address
 from film.errors import SafelightError
 from film.specs import HTTP_PORT, ModelSpec
 from serving.server import ServerProcess, on_free_ports
 
+_GRPC_SHARED = f"grpc{SHARED}"
+PROTOCOLS = ("grpc", "http", _GRPC_SHARED)
 _STILL = 0.3
 """Seconds between two looks at Triton's statistics: it answers first and counts then."""
 
@@ -33,9 +35,15 @@ class Target:
     http: str
     process: int = 0
 
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """What it can be asked with; pictures can go through shared memory where it is on this machine."""
+        return PROTOCOLS if self.process else tuple(name for name in PROTOCOLS if SHARED not in name)
+
     def url(self, protocol: str) -> str:
-        """Of "grpc" or "http"."""
-        return {"grpc": self.grpc, "http": self.http}[protocol]
+        """Of one of ``PROTOCOLS``."""
+        shared = f"{_GRPC_SHARED}://{parse_address(self.grpc).target}"
+        return {"grpc": self.grpc, "http": self.http, _GRPC_SHARED: shared}[protocol]
 
     def computed(self, models: Sequence[str]) -> float:
         """Seconds that the steps of ``models`` have worked since the server began, summed over requests, by Triton.

@@ -17,7 +17,7 @@ from loadtest.limits.__main__ import main
 from loadtest.limits.overload import recovered
 from loadtest.limits.page import number
 from loadtest.limits.record import Record
-from loadtest.limits.target import TargetError, listener
+from loadtest.limits.target import PROTOCOLS, TargetError, listener
 from serving import leftovers
 
 MODEL = NEGATIVE_CONDITION.name
@@ -136,7 +136,7 @@ def test_the_ceiling_is_beside_what_is_served(server: Any, tmp_path: Path) -> No
     assert all(rate > 0 for rate in rates.values())
     costs = [row for row in found["rows"] if row["what"].startswith("one over")]
     assert {(row["what"], row["picture"]) for row in costs} == {
-        (f"one over {wire}", picture) for wire in ("grpc", "http") for picture in ("photograph", "1 x 1")
+        (f"one over {wire}", picture) for wire in PROTOCOLS for picture in ("photograph", "1 x 1")
     }
     assert all(0 < row["computed"] < row["seconds"] for row in costs)
 
