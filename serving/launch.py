@@ -28,7 +28,7 @@ def launch(settings: Settings) -> NoReturn:
     check(settings)
     settings = replace(settings, host=_numeric(settings.host))
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
-    overlay = _overlay(settings)
+    overlay = read_overlay(settings.overlay, settings.profile) if settings.overlay else Overlay()
     leftovers.remove_all()
     repository = _composed(settings, overlay)
     if settings.ready_file is not None:
@@ -40,16 +40,6 @@ def launch(settings: Settings) -> NoReturn:
     if overlay.cores:
         os.sched_setaffinity(0, overlay.cores)  # Triton and the processes of its models take it over
     os.execve(argv[0], argv, variables)
-
-
-def _overlay(settings: Settings) -> Overlay:
-    """What is laid over the profile; nothing without ``settings.overlay``."""
-    if settings.overlay is None:
-        return Overlay()
-    overlay = read_overlay(settings.overlay)
-    if overlay.profile not in ("", settings.profile):
-        raise ServingError(f"The overlay {settings.overlay} is for profile {overlay.profile}, not {settings.profile}.")
-    return overlay
 
 
 def _composed(settings: Settings, overlay: Overlay) -> Path:

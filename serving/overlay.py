@@ -108,8 +108,11 @@ class Overlay:
         return "\n".join(lines)
 
 
-def read_overlay(place: Path) -> Overlay:
-    """The overlay in a file, or in ``safelight.toml`` of a folder; ServingError, with the reason, for what is none."""
+def read_overlay(place: Path, profile: str = "") -> Overlay:
+    """The overlay in a file, or in ``safelight.toml`` of a folder, for ``profile`` (empty: for whichever).
+
+    ServingError, with the reason, for what is none, or is for another profile.
+    """
     file = place / FILE_NAME if place.is_dir() else place
     try:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -118,9 +121,12 @@ def read_overlay(place: Path) -> Overlay:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ServingError(f"The overlay {file} is not TOML: {error}.") from error
     try:
-        return parse_overlay(told)
+        overlay = parse_overlay(told)
     except ServingError as error:
         raise ServingError(f"The overlay {file} cannot be used: {error}") from error
+    if profile and overlay.profile not in ("", profile):
+        raise ServingError(f"The overlay {file} is for profile {overlay.profile}, not {profile}.")
+    return overlay
 
 
 def parse_overlay(told: Mapping[str, Any]) -> Overlay:

@@ -18,6 +18,7 @@ Examples:
   safelight tune                                        half an hour, for most pictures/s
   safelight tune --minutes 60 --models film_origin --mix scan
   safelight tune --aim p99 --rate 10                    for short waits at 10 pictures/s
+  safelight tune --try mine.toml --out out/mine         how much better is mine?
   safelight serve --overlay out/tune/safelight.toml     what it is for
 
 \b
@@ -84,6 +85,13 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     show_default=True,
     help="Smallest share that a setting must be better by; the noise, where it is larger.",
 )
+@click.option(
+    "--try",
+    "tried",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Look for nothing: compare this overlay with the profile. May be given more than once.",
+)
 @click.option("--fresh", is_flag=True, help="Forget what was measured before.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/tune"), show_default=True)
 def tune(
@@ -92,6 +100,7 @@ def tune(
     count: int,
     minutes: float,
     margin: float,
+    tried: tuple[Path, ...],
     fresh: bool,
     out: Path,
     **options: Any,
@@ -102,6 +111,7 @@ def tune(
     at a time, and asks them in turns with the best setting so far. Only right answers count, and a change is kept only
     if it is better by more than chance. Writes safelight.toml, an overlay for `safelight serve --overlay`, with the
     measurements in its comments and in measurements.json and report.md beside it. Let nothing else run meanwhile.
+    With --try only overlays that you name are compared with the profile, and none is written.
     """
     if options["aim"] == "p99" and options["rate"] is None:
         raise click.UsageError("--aim p99 needs a --rate, in pictures/s; half of what the machine can do is a good one")
@@ -118,7 +128,7 @@ def tune(
             file.unlink(missing_ok=True)
         about = {**vars(plan), "mix": mix_name, "pictures": str(pictures or ""), "count": count, "margin": margin}
         journal = Journal(file, {**about, "machine": hardware(), "models": list(plan.models)})
-        found = _tune(plan, journal, _blobs(mix_name, pictures, count), minutes, margin)
+        found = _tune(plan, journal, _blobs(mix_name, pictures, count), minutes, margin, tried)
     except WrongAnswers as error:
         raise AnswersWrongly(str(error)) from error
     except (SafelightError, OSError) as error:
@@ -132,7 +142,9 @@ def _blobs(mix_name: str, folder: Path | None, count: int) -> list[bytes]:
     return read(folder) if folder else make(mix(mix_name), count)
 
 
-def _tune(plan: "Plan", journal: "Journal", blobs: list[bytes], minutes: float, margin: float) -> "Found":
+def _tune(
+    plan: "Plan", journal: "Journal", blobs: list[bytes], minutes: float, margin: float, tried: tuple[Path, ...]
+) -> "Found":
     import os
     import time
 
@@ -141,11 +153,13 @@ def _tune(plan: "Plan", journal: "Journal", blobs: list[bytes], minutes: float, 
 
     from loadtest.expected import expect
     from loadtest.tune.contest import Contest
-    from loadtest.tune.knobs import knobs
-    from loadtest.tune.search import search
+    from loadtest.tune.knobs import knobs, setting_of
+    from loadtest.tune.search import search, trial
     from serving.composed import read_configs
+    from serving.overlay import read_overlay
     from serving.settings import DEFAULT_REPOSITORY, profile
 
+    settings = [setting_of(read_overlay(place, plan.profile)) for place in tried]
     configs = read_configs(DEFAULT_REPOSITORY, profile(plan.profile).config_name)
     grid = knobs(configs, plan.models, len(os.sched_getaffinity(0)))
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
@@ -158,7 +172,8 @@ def _tune(plan: "Plan", journal: "Journal", blobs: list[bytes], minutes: float, 
 
         expected = expect(blobs, plan.models, DEFAULT_REPOSITORY, plan.profile)
         with Contest(plan, blobs, expected, say) as contest:
-            return search(grid, journal.compare(contest.compare, minutes), margin)
+            compare = journal.compare(contest.compare, minutes)
+            return trial(settings, compare, margin) if settings else search(grid, compare, margin)
 
 
 def _tell(plan: "Plan", journal: "Journal", found: "Found", out: Path) -> None:
@@ -171,6 +186,8 @@ def _tell(plan: "Plan", journal: "Journal", found: "Found", out: Path) -> None:
 
     page = markdown(plan, hardware(), journal.made, found)
     (out / "report.md").write_text(page, encoding="utf-8")
-    (out / FILE_NAME).write_text(overlay_text(plan, hardware(), journal.made, found), encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else 160).print(Markdown(page))
+    if found.trial:
+        return
+    (out / FILE_NAME).write_text(overlay_text(plan, hardware(), journal.made, found), encoding="utf-8")
     click.echo(f"Written: {out / FILE_NAME}; with it, `safelight serve --overlay {out / FILE_NAME}`")

@@ -12,18 +12,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from loadtest.drive import Drivers, Load
+from loadtest.driven import Driven
 from loadtest.expected import Expected
-from loadtest.tune.driving import Load, closed_loop, open_loop
-from loadtest.tune.knobs import Setting, named
+from loadtest.tune.knobs import Setting, named, overlay
 from loadtest.tune.search import Comparison
 from serving.errors import ServingError
-from serving.overlay import Overlay
+from serving.overlay import FILE_NAME
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import Device, Settings
 
 Aim = Literal["throughput", "p99"]
 HOPELESS = 0.8
 """After two rounds in which a challenger reached less than this of the best, the others would only take time."""
+WARM_UP = 0.2
+"""Share of a measurement's seconds that is sent before they are counted."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,16 @@ class Plan:
         """Of what is measured."""
         return "pictures/s" if self.aim == "throughput" else "ms (p99)"
 
-    def reached(self, load: Load) -> float:
-        """What a load says, in ``unit``."""
-        return load.rate if self.aim == "throughput" else load.p99
+    def load(self, url: str) -> Load:
+        """What is sent to a server."""
+        warm_up = WARM_UP * self.seconds
+        if self.aim == "throughput":
+            return Load(url, self.models, self.seconds, self.batch, self.callers, warm_up=warm_up)
+        return Load(url, self.models, self.seconds, rate=self.rate, warm_up=warm_up)
+
+    def reached(self, driven: Driven) -> float:
+        """What came of it, in ``unit``."""
+        return driven.pictures_per_second if self.aim == "throughput" else 1000 * driven.latency(0.99)
 
     def ratio(self, incumbent: float, challenger: float) -> float:
         """How many times better the challenger was."""
@@ -72,7 +82,8 @@ class Contest:
     def __init__(
         self, plan: Plan, blobs: Sequence[bytes], expected: Sequence[Expected], say: Say = lambda _: None
     ) -> None:
-        self._plan, self._blobs, self._expected, self._say = plan, blobs, expected, say
+        self._plan, self._say = plan, say
+        self._drivers = Drivers(blobs, expected)
         self._running: list[tuple[str, ServerProcess, ExitStack]] = []
 
     def compare(self, incumbent: Setting, challenger: Setting, attempt: str) -> Comparison:
@@ -91,12 +102,12 @@ class Contest:
             pair = {}
             for name, server in ((0, champion), (1, rival))[:: 1 if number % 2 == 0 else -1]:
                 self._say(f"round {number + 1} of {self._plan.rounds}: {names[name]}")
-                load = self._measure(server, number)
-                if load.wrong and names[name] == names[0]:
-                    raise WrongAnswers(f"{names[name]}: {load.wrong}")
-                if load.wrong:
-                    return Comparison(*names, attempt, tuple(reached), tuple(ratios), f"wrong answers: {load.wrong}")
-                pair[name] = self._plan.reached(load)
+                driven = self._drivers.drive(self._plan.load(server.grpc_url))
+                if driven.reason and names[name] == names[0]:
+                    raise WrongAnswers(f"{names[name]}: {driven.reason}")
+                if driven.reason:
+                    return Comparison(*names, attempt, tuple(reached), tuple(ratios), f"wrong answers: {driven.reason}")
+                pair[name] = self._plan.reached(driven)
             reached.append((pair[0], pair[1]))
             ratios.append(self._plan.ratio(pair[0], pair[1]))
             if len(ratios) > 1 and max(ratios) < HOPELESS and names[0] != names[1]:
@@ -104,18 +115,14 @@ class Contest:
         return Comparison(*names, attempt, tuple(reached), tuple(ratios))
 
     def __enter__(self) -> Self:
+        self._drivers.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._drivers.__exit__(kind, error, at)
         for _, _, stack in self._running:
             stack.close()
         self._running = []
-
-    def _measure(self, server: ServerProcess, number: int) -> Load:
-        plan = self._plan
-        if plan.aim == "throughput":
-            return closed_loop(server.grpc_url, self._blobs, self._expected, plan.seconds, plan.callers, plan.batch)
-        return open_loop(server.grpc_url, self._blobs, self._expected, plan.seconds, plan.rate, seed=number)
 
     def _server(self, setting: Setting, keep: tuple[str, str], beside: ServerProcess | None = None) -> ServerProcess:
         """One with ``setting`` that is not ``beside``; those that run with neither of ``keep`` are stopped first."""
@@ -128,10 +135,10 @@ class Contest:
         self._say(f"starting a server: {named(setting)}")
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="safelight-tune-")))
-            overlay = folder / "safelight.toml"
-            overlay.write_text(Overlay(setting).to_toml(), encoding="utf-8")
+            file = folder / FILE_NAME
+            file.write_text(overlay(setting).to_toml(), encoding="utf-8")
             settings = Settings(
-                profile=self._plan.profile, device=self._plan.device, models=self._plan.models, overlay=overlay
+                profile=self._plan.profile, device=self._plan.device, models=self._plan.models, overlay=file
             )
             server = stack.enter_context(ServerProcess(on_free_ports(settings)))
             self._running.append((named(setting), server, stack.pop_all()))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.composed import keys_of, steps, value_of
-from serving.overlay import Value
+from serving.overlay import SERVER, Overlay, Value
 
 Setting = Mapping[str, Mapping[str, Value]]
-"""By model, its settings in an overlay's words; empty for the profile as it is."""
+"""By model, its settings in an overlay's words, and those of the server by ``server``; empty for the profile as it
+is."""
 DEFAULT: Setting = {}
 _DELAYS = (0, 500, 2000, 5000)
 """Microseconds. A picture takes tens of thousands, so a longer wait could only make small loads slower."""
@@ -58,6 +59,19 @@ def named(setting: Setting) -> str:
     """What a setting says, on one line; the same for the same settings in whatever order."""
     words = (f"{model}.{key}={value}" for model in setting for key, value in setting[model].items())
     return ", ".join(sorted(words)) or "the profile"
+
+
+def overlay(setting: Setting, profile: str = "") -> Overlay:
+    """What `safelight serve --overlay` reads of a setting."""
+    server: Mapping[str, Any] = setting.get(SERVER, {})
+    return Overlay({model: values for model, values in setting.items() if model != SERVER}, profile, **server)
+
+
+def setting_of(laid: Overlay) -> Setting:
+    """The same the other way; ``profile`` is lost."""
+    server: dict[str, Value] = {"cores": laid.cores, "response_cache_mb": laid.response_cache_mb}
+    given = {key: value for key, value in server.items() if value}
+    return {**({SERVER: given} if given else {}), **laid.models}
 
 
 def _choices(config: Any, key: str, cores: int) -> Iterable[Choice]:

@@ -5,8 +5,8 @@ from statistics import median
 from typing import Any
 
 from loadtest.tune.contest import Plan
+from loadtest.tune.knobs import overlay
 from loadtest.tune.search import Comparison, Found
-from serving.overlay import Overlay
 
 HEAD = ("tried", "against", "reached", "the other", "difference", "spread", "outcome")
 
@@ -25,12 +25,12 @@ def rows(plan: Plan, made: Sequence[Comparison], found: Found) -> list[tuple[str
 
 def summary(plan: Plan, found: Found, made: Sequence[Comparison]) -> str:
     """One sentence or two: what was found, and whether there was time for all of it."""
-    won = found.proof is not None and bool(found.best)
-    said = (
-        f"Better than the profile by {found.proof.gain:.1%} in {plan.unit}."
-        if won and found.proof
-        else "Nothing was better than the profile by more than the noise; the overlay changes nothing."
-    )
+    if found.trial:
+        said = "Each was compared with the profile, and nothing was looked for."
+    elif found.proof and found.best:
+        said = f"Better than the profile by {found.proof.gain:.1%} in {plan.unit}."
+    else:
+        said = "Nothing was better than the profile by more than the noise; the overlay changes nothing."
     rest = "" if found.finished else " The time was over before all was tried: the same command goes on from here."
     return f"{said} Noise: {found.noise:.1%}; {len(made)} comparisons.{rest}"
 
@@ -52,7 +52,7 @@ def overlay_text(plan: Plan, machine: Mapping[str, Any], made: Sequence[Comparis
         *(f"{row[0]}: {row[2]} against {row[3]}, {row[4]} {row[5]}, {row[6]}" for row in rows(plan, made, found)),
     ]
     comments = "\n".join(f"# {' '.join(line.split())}" for line in told)
-    return f"{comments}\n\n{Overlay(found.best, plan.profile).to_toml()}"
+    return f"{comments}\n\n{overlay(found.best, plan.profile).to_toml()}"
 
 
 def _tried(one: Comparison) -> str:

@@ -66,7 +66,8 @@ Compare = Callable[[Setting, Setting, str, bool], Comparison]
 class Found:
     """``best`` is the setting to keep; ``noise`` is what a difference must be more than, as a share.
 
-    ``kept`` has the names of the challengers that won on the way, ``finished`` whether every knob was tried.
+    ``kept`` has the names of the challengers that won on the way, ``finished`` whether every knob was tried. A
+    ``trial`` looked for nothing.
     """
 
     best: Setting = field(default_factory=lambda: DEFAULT)
@@ -74,6 +75,7 @@ class Found:
     kept: list[str] = field(default_factory=list)
     finished: bool = False
     proof: Comparison | None = None
+    trial: bool = False
 
 
 def search(knobs: Sequence[Knob], compare: Compare, margin: float) -> Found:
@@ -81,10 +83,9 @@ def search(knobs: Sequence[Knob], compare: Compare, margin: float) -> Found:
 
     Always the same order of comparisons for the same outcomes, so that a journal of them can be played back.
     """
-    found = Found(noise=margin)
+    found = Found()
     try:
-        same = compare(DEFAULT, DEFAULT, "noise", False)
-        found.noise = max(margin, *(abs(ratio - 1) for ratio in same.middle))
+        found.noise = _noise(compare, margin)
         _climb(knobs, compare, found)
         found.finished = True
     except OutOfTime:
@@ -94,6 +95,25 @@ def search(knobs: Sequence[Knob], compare: Compare, margin: float) -> Found:
         if not found.proof.better(found.noise):
             found.best = DEFAULT
     return found
+
+
+def trial(settings: Sequence[Setting], compare: Compare, margin: float) -> Found:
+    """Each of ``settings`` against the profile; which are better is only told, and nothing is kept."""
+    found = Found(trial=True)
+    try:
+        found.noise = _noise(compare, margin)
+        for setting in settings:
+            compare(DEFAULT, setting, "first", False)
+        found.finished = True
+    except OutOfTime:
+        pass
+    return found
+
+
+def _noise(compare: Compare, margin: float) -> float:
+    """How much the profile differs from itself, or ``margin`` where that is more."""
+    same = compare(DEFAULT, DEFAULT, "noise", False)
+    return max(margin, *(abs(ratio - 1) for ratio in same.middle))
 
 
 def _climb(knobs: Sequence[Knob], compare: Compare, found: Found) -> None:
