@@ -7,6 +7,8 @@ import bentoml
 from peer_network import BATCH, HOST, PORT, TIMEOUT, WORKERS, fit, load
 from PIL.Image import Image
 
+BATCHING = {"batchable": True, "max_batch_size": BATCH, "max_latency_ms": 1000 * TIMEOUT} if BATCH > 1 else {}
+
 
 @bentoml.service(workers=WORKERS, traffic={"timeout": TIMEOUT})
 class Classifier:
@@ -15,7 +17,7 @@ class Classifier:
     def __init__(self) -> None:
         self.network = load()
 
-    @bentoml.api(batchable=BATCH > 1, max_batch_size=BATCH, max_latency_ms=1000 * TIMEOUT)
+    @bentoml.api(**BATCHING)
     def classify(self, images: list[Image]) -> list[list[float]]:
         """The probabilities of each picture."""
         return self.network([fit(image) for image in images])
