@@ -1,7 +1,7 @@
-"""A wire for senders that must not cost much: each request is put into bytes once, and sent as those ever after.
+"""A wire for senders that should cost less: each request is put into bytes once, and sent as those ever after.
 
-Whoever shares the machine with the server takes what sending costs from it. Under an overload that is most of what the
-sender does; strangers, who send from machines of their own, would not take it.
+Whoever shares the machine with the server takes what sending costs from it; strangers, who send from machines of their
+own, would not. What is saved, and what is not, is in docs/performance.md.
 """
 
 from typing import Any

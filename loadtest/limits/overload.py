@@ -4,7 +4,7 @@ First its capacity: the most that a closed loop gets out of it, one picture a re
 that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
 the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
 refusal's time counts from when the request was sent, an answer's from when it was due. Requests are put into bytes
-beforehand, so that sending takes little from a server on the same machine.
+beforehand, so that sending takes less from a server on the same machine.
 
 *Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
 one and a half times what they took before the load. What was queued until then has to be worked off first.
