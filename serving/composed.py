@@ -110,6 +110,16 @@ def steps(configs: Configs, models: Sequence[str]) -> list[str]:
     return found
 
 
+def forgets(config: Any) -> bool:
+    """Whether Triton leaves a request waiting for half a second that comes while this model works, with none after it.
+
+    Its dynamic batcher is not woken when an instance gets free, only by the next request, where it has a limit to what
+    may wait and one instance (seen in Triton 2.51; with two instances it never was).
+    """
+    limited = config.dynamic_batching.default_queue_policy.max_queue_size > 0
+    return bool(limited and value_of(config, "instances") == 1)
+
+
 def _instances(config: Any, value: Value) -> None:
     for group in config.instance_group or [config.instance_group.add()]:
         group.count = value
@@ -143,6 +153,11 @@ def _patch(config: Any, settings: Mapping[str, Value]) -> None:
     if largest > config.max_batch_size:
         raise ServingError(
             f"{config.name}.preferred_batch is {largest}, more than its max_batch of {config.max_batch_size}."
+        )
+    if forgets(config):
+        raise ServingError(
+            f"{config.name} needs two instances, or queue_size = 0: with one and a limit to what may wait, Triton "
+            "leaves some requests waiting for half a second."
         )
 
 

@@ -81,8 +81,10 @@ def _choices(config: Any, key: str, cores: int) -> Iterable[Choice]:
     if key == "streams":
         yield from _streams(value_of(config, key), cores)
         return
+    limited = value_of(config, "queue_size") if config.HasField("dynamic_batching") else 0
+    fewest = 2 if limited else 1  # an overlay with one and a limit is refused (serving.composed.forgets)
     values: Sequence[int] = {
-        "instances": sorted({1, 2, 3, 4, cores}),
+        "instances": sorted({max(fewest, count) for count in (1, 2, 3, 4, cores)}),
         "queue_delay_us": _DELAYS,
         "preferred_batch": [size for size in _BATCHES if size <= config.max_batch_size],
     }[key]

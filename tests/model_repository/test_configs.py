@@ -14,6 +14,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 from film import images, specs
 from film.network import load_network
 from film.specs import TensorSpec
+from serving.composed import forgets
 from serving.settings import PROFILES
 
 TYPES = {
@@ -151,12 +152,16 @@ def test_requests_are_joined_where_that_helps_and_can_be_done(profile: str, conf
         assert joined == (config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS})
 
 
-def test_a_model_that_joins_requests_refuses_more_than_it_can_answer_soon(profile: str, config: ModelConfig) -> None:
+def test_what_is_too_much_is_refused_before_it_is_decoded_and_never_after(profile: str, config: ModelConfig) -> None:
     if config.HasField("dynamic_batching"):
         policy = config.dynamic_batching.default_queue_policy
-        first = config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS}
-        assert policy.max_queue_size == (64 if first else 256)  # what was decoded should not be refused any more
-        assert policy.timeout_action == policy.REJECT
+        network = specs.VALID.name in {tensor.name for tensor in config.input}
+        assert policy.max_queue_size == (0 if network else 256 if config.backend == "dali" else 64)
+        assert network or policy.timeout_action == policy.REJECT
+
+
+def test_no_request_is_forgotten_while_a_model_works(profile: str, config: ModelConfig) -> None:
+    assert not forgets(config), "Triton would leave a lone request waiting for half a second"
 
 
 @pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)

@@ -96,6 +96,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({FILM_ORIGIN.name: {"instances": 2}}, "film_origin has no instances"),
         ({specs.INVERSION_MODEL: {"queue_size": 2}}, "negative_inversion has no queue_size"),
         ({NET: {"preferred_batch": [4, 32], "max_batch": 16}}, "preferred_batch is 32, more than its max_batch of 16"),
+        ({PRE: {"instances": 1}}, "film_origin_preprocess needs two instances, or queue_size = 0"),
+        ({NET: {"queue_size": 9}}, "film_origin_net needs two instances, or queue_size = 0"),
     ],
 )
 def test_what_does_not_fit_a_model_is_refused(models: dict[str, Any], said: str) -> None:
@@ -115,10 +117,15 @@ def test_every_setting_reaches_the_configuration() -> None:
     assert (network.parameters["streams"].string_value, network.parameters["threads"].string_value) == ("3", "6")
     assert network.dynamic_batching.max_queue_delay_microseconds == 500
     assert list(network.dynamic_batching.preferred_batch_size) == [4, 8]
-    assert network.dynamic_batching.default_queue_policy.max_queue_size == 256, "what is not named stays"
+    assert list(preprocess.dynamic_batching.preferred_batch_size) == [8], "what is not named stays"
     assert preprocess.dynamic_batching.default_queue_policy.max_queue_size == 7
     assert preprocess.response_cache.enable
     assert preprocess.max_batch_size == 16
+
+
+def test_one_instance_will_do_where_any_number_may_wait() -> None:
+    changed = patched(CPU, parse_overlay({PRE: {"instances": 1, "queue_size": 0}}))
+    assert [group.count for group in changed[PRE].instance_group] == [1]
 
 
 def test_the_ensembles_around_a_narrower_step_are_narrowed_and_no_others() -> None:
