@@ -111,13 +111,14 @@ def steps(configs: Configs, models: Sequence[str]) -> list[str]:
 
 
 def forgets(config: Any) -> bool:
-    """Whether Triton leaves a request waiting for half a second that comes while this model works, with none after it.
+    """Whether Triton may leave a request waiting for half a second: one that comes while the only instance works, and
+    that no other follows.
 
-    Its dynamic batcher is not woken when an instance gets free, only by the next request, where it has a limit to what
-    may wait and one instance (seen in Triton 2.51; with two instances it never was).
+    Where there is a limit to what may wait, Triton 2.51 does not wake its batcher when that instance gets free. With
+    two instances it was never seen.
     """
     limited = config.dynamic_batching.default_queue_policy.max_queue_size > 0
-    return bool(limited and value_of(config, "instances") == 1)
+    return bool(limited and (value_of(config, "instances") or 1) == 1)  # one is Triton's default
 
 
 def _instances(config: Any, value: Value) -> None:

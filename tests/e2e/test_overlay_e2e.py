@@ -45,7 +45,7 @@ def test_it_serves_as_told_and_answers_as_ever(tmp_path: Path, server: ServerPro
         expected = [one.condition for one in client.classify(photographs, ONE)]
     told = {
         "server": {"response_cache_mb": 8},
-        MODEL.preprocess_model: {"instances": 1, "queue_delay_us": 100},
+        MODEL.preprocess_model: {"instances": 1, "queue_size": 0, "queue_delay_us": 100},
         MODEL.network_model: {"streams": 1, "threads": 2, "max_batch": 4},
         MODEL.name: {"response_cache": True},
     }

@@ -149,6 +149,7 @@ def test_requests_are_joined_where_that_helps_and_can_be_done(profile: str, conf
     elif config.platform == "ensemble" or specs.IMAGE.name not in {tensor.name for tensor in config.input}:
         assert not joined or config.platform != "ensemble"
     else:
+        joined = joined and list(config.dynamic_batching.preferred_batch_size) != [1]
         assert joined == (config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS})
 
 

@@ -14,7 +14,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from film import specs
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from serving import leftovers
-from serving.composed import compose, config_file, keys_of, patched, read_configs, steps
+from serving.composed import compose, config_file, forgets, keys_of, patched, read_configs, steps
 from serving.errors import ServingError
 from serving.overlay import KEYS, Overlay, parse_overlay, read_overlay
 from serving.settings import DEFAULT_REPOSITORY, PROFILES
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({"film_future": {"instances": 2}}, "no model 'film_future'; there are film_origin, "),
         ({PRE: {"streams": 2}}, "film_origin_preprocess has no streams to set in this profile"),
         ({FILM_ORIGIN.name: {"instances": 2}}, "film_origin has no instances"),
-        ({specs.INVERSION_MODEL: {"queue_size": 2}}, "negative_inversion has no queue_size"),
+        ({specs.INVERSION_MODEL: {"streams": 2}}, "negative_inversion has no streams"),
         ({NET: {"preferred_batch": [4, 32], "max_batch": 16}}, "preferred_batch is 32, more than its max_batch of 16"),
         ({PRE: {"instances": 1}}, "film_origin_preprocess needs two instances, or queue_size = 0"),
         ({NET: {"queue_size": 9}}, "film_origin_net needs two instances, or queue_size = 0"),
@@ -126,6 +126,14 @@ def test_every_setting_reaches_the_configuration() -> None:
 def test_one_instance_will_do_where_any_number_may_wait() -> None:
     changed = patched(CPU, parse_overlay({PRE: {"instances": 1, "queue_size": 0}}))
     assert [group.count for group in changed[PRE].instance_group] == [1]
+
+
+def test_triton_s_default_is_one_instance() -> None:
+    config = CPU[PRE].__class__()
+    config.CopyFrom(CPU[PRE])
+    assert not forgets(config)
+    config.ClearField("instance_group")
+    assert forgets(config)
 
 
 def test_the_ensembles_around_a_narrower_step_are_narrowed_and_no_others() -> None:
