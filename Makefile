@@ -60,11 +60,11 @@ load: .venv/dev.done ## Load on a real server, 1 to 64 users, and a report; ARGS
 tune: .venv/dev.done ## Find good settings for this machine by measuring; ARGS="--minutes 60" (safelight tune --help)
 	@$(BIN)/safelight tune --out "$(OUT)/tune" $(ARGS)
 
-perf: .venv/dev.done ## perf_analyzer over real pictures, where it runs; ARGS="--rate 5:40:5"
-	@$(BIN)/python -m loadtest.perf --out "$(OUT)/perf" $(ARGS)
+perf: .venv/dev.done ## perf_analyzer over real pictures; ARGS="--rate 5:40:5"
+	@$(BIN)/python -m loadtest.perf --fetch --out "$(OUT)/perf" $(ARGS)
 
 peers: .venv/dev.done ## Other servers with the same networks, side by side with ours (hours); ARGS="--peers ray"
-	$(BIN)/python -m loadtest.peers $(ARGS)
+	$(BIN)/python -m loadtest.peers --out "$(OUT)/peers" $(ARGS)
 
 app: .venv/app.done ## The web page, beside a running server (make serve)
 	$(BIN)/streamlit run app/main.py $(ARGS)

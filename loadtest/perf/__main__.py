@@ -12,10 +12,11 @@ from film.specs import CLASSIFIERS, MAX_BATCH
 
 if TYPE_CHECKING:
     from loadtest.perf.analyzer import Mode, Row, Sweep
+    from loadtest.perf.program import Program
 
 _EPILOG = """\b
 Examples:
-  python -m loadtest.perf
+  python -m loadtest.perf --fetch
   python -m loadtest.perf --concurrency 1:33:8 --rate 5:40:5 --mix scan
   python -m loadtest.perf --url gpu-box:8001 --pictures my/scans --batch 8
 
@@ -63,6 +64,7 @@ class AnswersWrongly(click.ClickException):
     help="Folder of pictures to send instead.",
 )
 @click.option("--count", type=click.IntRange(1), default=24, show_default=True, help="Pictures to make.")
+@click.option("--fetch", "get", is_flag=True, help="Get perf_analyzer (20 MB) where none runs here.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/perf"), show_default=True)
 def main(
     url: str | None,
@@ -78,6 +80,7 @@ def main(
     mix_name: str,
     pictures: Path | None,
     count: int,
+    get: bool,
     out: Path,
 ) -> None:
     """Measure a server with perf_analyzer, Triton's own load generator, over real pictures.
@@ -86,14 +89,15 @@ def main(
     report.md, report.png and report.json, and perf_analyzer's own tables and logs beside them.
     """
     from film.errors import SafelightError
-    from loadtest.perf.analyzer import Sweep, find_program, write_inputs
+    from loadtest.perf.analyzer import Sweep, write_inputs
+    from loadtest.perf.program import find_program, get_program
     from loadtest.perf.report import markdown, write_report
 
     names = [name.strip() for name in models.split(",") if name.strip()]
     loads: list[tuple[Mode, str]] = [("concurrency", concurrency)] if concurrency else []
     loads += [("rate", rate)] if rate else []
     try:
-        program = find_program()
+        program = get_program() if get else find_program()
         sweeps = [
             Sweep(name, mode, levels, url or "", batch, seconds, trials=trials, shared_memory=shared_memory)
             for name in names
@@ -129,7 +133,7 @@ def _server(url: str | None, profile: str, overlay: Path | None, models: list[st
 
 
 def _measure(
-    program: Path,
+    program: "Program",
     sweeps: list["Sweep"],
     address: str,
     inputs: Path,
@@ -141,7 +145,8 @@ def _measure(
     from rich.console import Console
     from rich.progress import Progress
 
-    from loadtest.perf.analyzer import AnalyzerError, run
+    from loadtest.perf.analyzer import run
+    from loadtest.perf.program import AnalyzerError
 
     rows: list[Row] = []
     missing: list[str] = []

@@ -1,4 +1,4 @@
-"""perf_analyzer as a program: where it is, what it is told, and what it leaves in its CSV.
+"""A call of perf_analyzer: what it is told, and what it leaves in its CSV.
 
 Options and columns are those of its documentation (docs/cli.md, docs/input_data.md, docs/measurements_metrics.md in
 triton-inference-server/perf_analyzer).
@@ -7,35 +7,23 @@ triton-inference-server/perf_analyzer).
 import base64
 import csv
 import json
-import os
 import re
-import shutil
 import struct
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from film.errors import SafelightError
 from film.specs import IMAGE
+from loadtest.perf.program import NAME, AnalyzerError, Program
 
-PROGRAM = "perf_analyzer"
-HOW_TO_INSTALL = (
-    "Its wheel (`pip install perf-analyzer`) needs glibc 2.38 or later, which Ubuntu 24.04 and Debian 13 have; else "
-    "run this command in NVIDIA's container tritonserver:<yy.mm>-py3-sdk, with --url for a server that runs elsewhere."
-)
 Mode = Literal["concurrency", "rate"]
 _RANGES = {"concurrency": "--concurrency-range", "rate": "--request-rate-range"}
 _LEVELS = {"concurrency": "Concurrency", "rate": "Request Rate"}
 _OUTPUT_BYTES = 2**20
-"""Of shared memory for each output: scores and maps take tens of kilobytes."""
+"""Of shared memory for each output: up to 0.4 MB, the maps of a batch of 64."""
 _TAIL_LINES = 5
-
-
-class AnalyzerError(SafelightError):
-    """perf_analyzer is not there, cannot run here, or measured nothing. The text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +79,6 @@ class Row:
     network: float | None
 
 
-def find_program() -> Path:
-    """perf_analyzer on PATH or in this environment; AnalyzerError, with the ways to get it, where it cannot run."""
-    places = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.prefix, "bin"))])
-    found = shutil.which(PROGRAM, path=places)
-    if found is None:
-        raise AnalyzerError(f"There is no {PROGRAM} on PATH. {HOW_TO_INSTALL}")
-    tried = subprocess.run([found, "--help"], capture_output=True, text=True, errors="replace", check=False)
-    said = tried.stdout + tried.stderr
-    if "GLIBC" in said or "error while loading shared libraries" in said:
-        raise AnalyzerError(f"{found} does not run here: {said.strip().splitlines()[0]}. {HOW_TO_INSTALL}")
-    return Path(found)
-
-
 def write_inputs(blobs: Sequence[bytes], file: Path) -> None:
     """The pictures as perf_analyzer's input data: it sends them in turn.
 
@@ -139,18 +114,17 @@ def command(program: Path, sweep: Sweep, inputs: Path, table: Path) -> list[str]
     ]
 
 
-def run(program: Path, sweep: Sweep, inputs: Path, folder: Path) -> list[Row]:
+def run(program: Program, sweep: Sweep, inputs: Path, folder: Path) -> list[Row]:
     """Make ``sweep``; its CSV and what it said stay in ``folder``. AnalyzerError where it measured nothing."""
     table, log = folder / f"{sweep.name}.csv", folder / f"{sweep.name}.log"
     table.unlink(missing_ok=True)
     with log.open("wb") as said:
-        done = subprocess.run(
-            command(program, sweep, inputs, table), stdout=said, stderr=subprocess.STDOUT, check=False
-        )
+        asked = command(program.path, sweep, inputs, table)
+        done = subprocess.run(asked, env=program.environment, stdout=said, stderr=subprocess.STDOUT, check=False)
     rows = read_table(table, sweep) if table.is_file() else []
     if not rows:  # a code alone may only mean that one level was not steady
         tail = " | ".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-        raise AnalyzerError(f"{PROGRAM} measured nothing of {sweep.model} (code {done.returncode}); it said: {tail}")
+        raise AnalyzerError(f"{NAME} measured nothing of {sweep.model} (code {done.returncode}); it said: {tail}")
     return rows
 
 

@@ -15,7 +15,8 @@ from tritonclient.utils import serialize_byte_tensor
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.perf.__main__ import main
-from loadtest.perf.analyzer import AnalyzerError, Sweep, command, find_program, read_table, write_inputs
+from loadtest.perf.analyzer import Sweep, command, read_table, write_inputs
+from loadtest.perf.program import AnalyzerError, find_program, get_program
 
 COLUMNS = (
     "Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,Server Compute Infer,"
@@ -131,9 +132,10 @@ def test_a_table_of_another_kind_is_named(tmp_path: Path) -> None:
 def test_without_the_program_the_ways_to_get_it_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr("loadtest.perf.program.FOLDER", tmp_path / "fetched")
     ran = CliRunner().invoke(main, ["--out", str(tmp_path / "out")])
     assert ran.exit_code == 2
-    assert "pip install perf-analyzer" in ran.output
+    assert "python -m loadtest.perf --fetch" in " ".join(ran.output.split())
     assert not (tmp_path / "out").exists()
 
 
@@ -141,8 +143,22 @@ def test_a_program_that_this_system_cannot_load_is_no_program(stand_in: Path) ->
     (stand_in / "perf_analyzer").write_text(
         "#!/bin/sh\necho \"perf_analyzer: /lib/libc.so.6: version 'GLIBC_2.38' not found\" >&2\nexit 1\n"
     )
-    with pytest.raises(AnalyzerError, match=r"GLIBC_2\.38.*glibc 2\.38 or later"):
+    with pytest.raises(AnalyzerError, match=r"GLIBC_2\.38.*glibc is older than 2\.38"):
         find_program()
+
+
+def test_one_that_runs_is_taken_before_one_that_does_not(
+    stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = tmp_path / "fetched" / "bin" / "perf_analyzer"
+    fetched.parent.mkdir(parents=True)
+    (stand_in / "perf_analyzer").rename(fetched)
+    monkeypatch.setattr("loadtest.perf.program.FOLDER", tmp_path / "fetched")
+    assert find_program().path == fetched
+    for broken in ("#!/bin/sh\necho 'error while loading shared libraries: libb64.so.0d' >&2\n", "no program"):
+        (stand_in / "perf_analyzer").write_text(broken)
+        (stand_in / "perf_analyzer").chmod(0o755)
+        assert get_program().path == fetched
 
 
 @pytest.mark.e2e
@@ -189,3 +205,21 @@ def test_a_picture_that_gets_no_verdict_is_not_measured(
     assert ran.exit_code == 3
     assert "picture 2 of 2" in ran.output
     assert not (stand_in / "asked.jsonl").exists()
+
+
+@pytest.mark.e2e
+def test_the_real_program_measures_the_real_server(picture: Path, server: Any, tmp_path: Path) -> None:
+    try:
+        get_program()
+    except AnalyzerError as error:
+        pytest.skip(str(error))
+    out = tmp_path / "out"
+    options = ["--url", server.grpc_url, "--pictures", str(picture), "--models", NEGATIVE_CONDITION.name]
+    loads = ["--concurrency", "1:2", "--rate", "5", "--seconds", "0.5", "--trials", "3"]
+    ran = CliRunner().invoke(main, [*options, *loads, "--out", str(out)])
+    assert ran.exit_code == 0, ran.output
+    rows = json.loads((out / "report.json").read_text())["rows"]
+    assert [(row["mode"], row["level"]) for row in rows] == [("concurrency", 1), ("concurrency", 2), ("rate", 5)]
+    for row in rows:
+        assert row["pictures_per_second"] > 0
+        assert 0 < row["compute"] < row["p99"]
