@@ -128,6 +128,17 @@ class Blocking:
             self._threads = None
 
 
+class _Awaited:
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._work = work
+
+    async def result(self) -> Any:
+        return await self._work
+
+    def cancel(self) -> None:
+        self._work.close()
+
+
 class _LoopTask:
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
@@ -164,7 +175,9 @@ class Asyncio:
         return await asyncio.to_thread(function, *arguments)
 
     def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
-        """Make it a task of the loop."""
+        """Make it a task of the loop, or when it is ``alone`` of whoever waits for it."""
+        if alone:
+            return _Awaited(work)
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(_seen)
         return _LoopTask(task)

@@ -11,7 +11,7 @@ from client.answers import Explanation, Positive, Prediction, Status
 from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, explanation, positive, prediction, read_response
 from client.drivers import Driver, Task
 from client.errors import RequestTimeout, RequestTooLarge, ServerOverloaded, ServerUnavailable
-from client.pictures import Picture, Source, batches, load
+from client.pictures import Picture, Source, batches, held, load
 from client.reading import Prior, Reading
 from client.retry import Retry
 from client.transport import Request, Response, Transport
@@ -55,33 +55,41 @@ class Engine:
         if unknown := [model for model in models if model not in CLASSIFIER_NAMES]:
             raise ValueError(f"{unknown[0]!r} is not a classifier; there are {', '.join(CLASSIFIER_NAMES)}")
         reading = Reading.of(models, prior, use)
-        return self._ask(
-            load(pictures), tuple(dict.fromkeys(models)), pace, lambda *said: reading.read(prediction(*said))
-        )
+        return self._ask(pictures, tuple(dict.fromkeys(models)), pace, lambda *said: reading.read(prediction(*said)))
 
     def explain(self, pictures: Iterable[Source], pace: Pace) -> AsyncGenerator[Explanation, None]:
         """One Explanation a picture, in input order."""
-        return self._ask(load(pictures), (FILM_ORIGIN_EXPLAIN.name,), pace, explanation)
+        return self._ask(pictures, (FILM_ORIGIN_EXPLAIN.name,), pace, explanation)
 
     def invert(self, pictures: Iterable[Source], pace: Pace) -> AsyncGenerator[Positive, None]:
         """One Positive a picture, in input order."""
-        return self._ask(load(pictures), (INVERSION_MODEL,), pace, positive)
+        return self._ask(pictures, (INVERSION_MODEL,), pace, positive)
 
-    async def _ask(
+    def _ask(
         self,
-        pictures: Iterator[Picture],
+        pictures: Iterable[Source],
         models: Sequence[str],
         pace: Pace,
         make: Callable[[Picture, Mapping[str, Answer]], T],
     ) -> AsyncGenerator[T, None]:
-        """Yield ``make(picture, answers by model)``; the next batch is read when the oldest has been answered."""
+        """``make(picture, answers by model)`` of each picture; TypeError at once for a picture that is no list."""
+        return self._answered(batches(load(pictures), pace.batch_size), held(pictures), models, pace, make)
+
+    async def _answered(
+        self,
+        source: Iterator[list[Picture]],
+        at_hand: bool,
+        models: Sequence[str],
+        pace: Pace,
+        make: Callable[[Picture, Mapping[str, Answer]], T],
+    ) -> AsyncGenerator[T, None]:
+        """The next batch is read when the oldest has been answered: here and now if all are ``at_hand``."""
         alone = pace.concurrency * len(models) == 1
         waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer]]]]] = deque()
-        source = batches(pictures, pace.batch_size)
         more = True
         try:
             while more or waiting:
-                if more and (batch := await self._driver.call(next, source, None)):
+                if more and (batch := next(source, None) if at_hand else await self._driver.call(next, source, None)):
                     images = [picture.data for picture in batch if picture.error is None]
                     work = {model: self._answers(model, images, pace.timeout) for model in models}
                     waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))

@@ -30,6 +30,11 @@ def load(pictures: Iterable[Source]) -> Iterator[Picture]:
     return (_load(position, picture) for position, picture in enumerate(pictures))
 
 
+def held(pictures: Iterable[Source]) -> bool:
+    """Whether all are bytes in a list or a tuple, so that getting at the next never waits for a disk."""
+    return isinstance(pictures, list | tuple) and all(isinstance(picture, bytes) for picture in pictures)
+
+
 def _load(position: int, picture: Source) -> Picture:
     if isinstance(picture, bytes):
         return _checked(f"#{position}", picture)
