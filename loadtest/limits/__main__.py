@@ -162,7 +162,7 @@ def scans(options: Options, pairs: tuple[Pair, ...]) -> None:
 
 
 @main.command()
-@functools.partial(common, seconds=20.0)  # a full queue alone is seconds of work
+@functools.partial(common, seconds=20.0)  # long enough for the longest queue to fill and to show
 @click.option("--mix", "mixed", default="phone", show_default=True, type=click.Choice([m.name for m in MIXES]))
 @click.option("--factors", default=_joined(overloading.FACTORS), show_default=True, help="Times the capacity.")
 @click.option("--patience", default=overloading.PATIENCE, show_default=True, help="Seconds allowed for recovery.")

@@ -4,12 +4,15 @@ First its capacity: the most that a closed loop gets out of it, one picture a re
 that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
 the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
 refusal's time counts from when the request was sent, an answer's from when it was due. Requests are put into bytes
-beforehand, so that sending takes less from a server on the same machine.
+beforehand, so that sending takes less from a server on the same machine. What it takes all the same is in the table, as
+a share of all cores; *goodput of what was left* is goodput over the cores that the sender left, as a share of the same
+at capacity: what the server made of the machine that it had.
 
 *Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
 one and a half times what they took before the load. What was queued until then has to be worked off first.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +22,7 @@ from functools import partial
 from client import Client, ClientError, Retry, ServerOverloaded
 from film.specs import ModelSpec
 from loadtest.drive import Drivers, Load
+from loadtest.driven import Driven
 from loadtest.limits import page
 from loadtest.limits.bench import Bench, Pair, failures, figures, known, median, models_of
 from loadtest.limits.record import Record, Row
@@ -26,7 +30,7 @@ from loadtest.limits.record import Record, Row
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 """Of the capacity, sent."""
 PAIRS: tuple[Pair, ...] = ((1, 16), (1, 64), (1, 192))
-"""Closed loops among which the capacity is looked for; a queue holds 256."""
+"""Closed loops among which the capacity is looked for; the longest queue of a profile holds 256."""
 SLACK, IN_A_ROW = 1.5, 3
 """Times the calm latency that counts as calm again, and how many in a row."""
 CALM_PROBES = 15
@@ -41,10 +45,15 @@ Probe = tuple[float, float]
 
 @dataclass(frozen=True)
 class Normal:
-    """What the server does without overload: ``capacity`` in pictures/s, ``latency`` of one picture in seconds."""
+    """What the server does without overload: ``capacity`` in pictures/s, ``latency`` of one picture in seconds.
+
+    ``sender`` is the share of this machine's cores that sending took at capacity; NaN where the server is not known to
+    be on it.
+    """
 
     capacity: float
     latency: float
+    sender: float
 
 
 def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = PATIENCE) -> None:
@@ -55,7 +64,8 @@ def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = 
             pair = bench.search(drivers, spec, PAIRS, ready_made=True)
             peak = bench.row({"what": "capacity", "model": spec.name}, partial(_capacity, bench, drivers, spec, pair))
             calm = bench.row({"what": "calm", "model": spec.name}, partial(_calm, bench, client, spec))
-            normal = Normal(float(peak["rate"]), float(calm["seconds"]))
+            sender = float("nan") if peak.get("sender") is None else float(peak["sender"])
+            normal = Normal(float(peak["rate"]), float(calm["seconds"]), sender)
             for number in range(bench.rounds):
                 for factor in factors:
                     key = {"what": "load", "model": spec.name, "factor": factor, "round": number}
@@ -77,7 +87,8 @@ def report(record: Record) -> None:
     """A table, and goodput and latencies over what was sent."""
     names = models_of(record)
     rows = [cells for model in names for cells in _rows(record, model)]
-    head = ["model", "sent, of capacity", "sent/s", "goodput/s", "goodput, of capacity", "refused"]
+    head = ["model", "sent, of capacity", "sent/s", "goodput/s", "goodput, of capacity"]
+    head += ["sender, of all cores", "goodput of what was left", "refused"]
     head += ["refusal p50, ms", "refusal p99, ms"]
     head += ["answer p50, ms", "answer p99, ms", "recovery, s", "sent late p99, ms", "other failures"]
     calm = [
@@ -100,7 +111,15 @@ def report(record: Record) -> None:
 
 
 def _capacity(bench: Bench, drivers: Drivers, spec: ModelSpec, pair: Pair) -> Row:
-    return {"concurrency": pair[1], **figures(drivers.drive(_closed(bench, spec, pair)))}
+    driven = drivers.drive(_closed(bench, spec, pair))
+    return {"concurrency": pair[1], **figures(driven), "sender": known(_sender(bench, driven))}
+
+
+def _sender(bench: Bench, driven: Driven) -> float:
+    """Share of this machine's cores that sending took while it sent; NaN where the server is not known to be here."""
+    if not bench.target.process:
+        return float("nan")
+    return driven.client_cpu / (driven.window[1] * len(os.sched_getaffinity(0)))
 
 
 def _closed(bench: Bench, spec: ModelSpec, pair: Pair) -> Load:
@@ -114,10 +133,13 @@ def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: No
     probes = _until_calm(bench, client, load.models[0], normal.latency, patience)
     driven = running.result()
     refused = driven.outcomes.get(REFUSED, 0)
+    share, sender = driven.pictures_per_second / normal.capacity, _sender(bench, driven)
     row = {
         **figures(driven),
         "offered": driven.offered,
-        "goodput_share": driven.pictures_per_second / normal.capacity,
+        "goodput_share": share,
+        "sender": sender,
+        "of_the_rest": share * (1 - normal.sender) / (1 - sender),
         "refused_share": refused / max(1, len(driven.judged)),
         "refusal_p50": driven.refusal(0.5, REFUSED),
         "refusal_p99": driven.refusal(0.99, REFUSED),
@@ -157,7 +179,8 @@ def _rows(record: Record, model: str) -> Iterator[list[str]]:
     loads = record.of(what="load", model=model)
     for factor in sorted({row["factor"] for row in loads}):
         found = [row for row in loads if row["factor"] == factor]
-        share, refused, recovery = (median(found, name) for name in ("goodput_share", "refused_share", "recovery"))
+        shares = (median(found, name) for name in ("goodput_share", "sender", "of_the_rest", "refused_share"))
+        recovery = median(found, "recovery")
         others = [{"outcomes": {k: n for k, n in row["outcomes"].items() if k != REFUSED}} for row in found]
         never = sum(row["recovery"] is None for row in found)
         yield [
@@ -165,8 +188,7 @@ def _rows(record: Record, model: str) -> Iterator[list[str]]:
             f"{factor:g}",
             page.number(median(found, "offered")),
             page.number(median(found, "rate")),
-            "-" if share is None else f"{share:.0%}",
-            "-" if refused is None else f"{refused:.0%}",
+            *("-" if share is None else f"{share:.0%}" for share in shares),
             *(page.milliseconds(median(found, name)) for name in ("refusal_p50", "refusal_p99", "p50", "p99")),
             page.number(recovery) + (f" (not in {never} rounds)" if never else ""),
             page.milliseconds(median(found, "late")),

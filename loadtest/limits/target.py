@@ -80,7 +80,8 @@ def opened(host: str, http_host: str, profile: str, models: Sequence[ModelSpec])
         return
     machine, _, port = parse_address(host).target.rpartition(":")
     http = http_host or f"{machine}:{HTTP_PORT}"
-    target = Target(host, http if "://" in http else f"http://{http}", listener(int(port)))
+    process = listener(int(port)) if parse_address(host).is_loopback else 0
+    target = Target(host, http if "://" in http else f"http://{http}", process)
     for url in (target.grpc, target.http):
         try:
             with Client(url) as client:

@@ -172,6 +172,8 @@ def test_overload_finds_the_capacity_and_the_way_back(server: Any, tmp_path: Pat
     assert capacity["rate"] > 0
     assert [row["factor"] for row in loads] == [0.5, 3]
     assert all(row["recovery"] is not None for row in loads)
+    assert all(0 < row["sender"] < 1 for row in [capacity, *loads])
+    assert all(row["of_the_rest"] > 0 for row in loads)
     assert sum(loads[0]["outcomes"].values()) < sum(loads[1]["outcomes"].values())
 
 
