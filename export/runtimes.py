@@ -31,7 +31,7 @@ class Trial:
 def lacks_package(*packages: str) -> str:
     """What to say where one of ``packages`` is not installed; "" where all are."""
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    return f"{' and '.join(missing)} not installed: pip install 'safelight[export]'" if missing else ""
+    return f"{' and '.join(missing)} not installed: pip install -c constraints.txt -e '.[export]'" if missing else ""
 
 
 def _openvino(path: Path, precision: str) -> Run:

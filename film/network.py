@@ -87,7 +87,7 @@ def load_network(
     Raises NetworkError.
     """
     if not model_file.is_file():
-        raise NetworkError(f"{model_file} is missing: train and publish the network with `make train`.")
+        raise NetworkError(f"{model_file} is missing: publish the network with `make export`.")
     if runtime == "auto":
         runtime = next((name for name in RUNTIMES if importlib.util.find_spec(name)), "")
     if model_file.suffix == ".xml" and runtime != "openvino":

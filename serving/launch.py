@@ -18,7 +18,7 @@ from serving.container import find_container
 from serving.errors import ServingError
 from serving.overlay import Overlay, read_overlay
 from serving.plain import plain
-from serving.settings import MODEL_FILE, Settings, profile
+from serving.settings import Settings, profile
 from serving.watch import Watch
 from serving.wheel import find_wheel
 
@@ -86,9 +86,8 @@ def _check_packages(settings: Settings) -> None:
     chosen = profile(settings.profile)
     missing = [name for name in chosen.packages if not _importable(name)]
     if missing:
-        raise ServingError(
-            f"Profile {chosen.name} needs {' and '.join(missing)}: `pip install 'safelight[{chosen.extra}]' 'numpy<2'`."
-        )
+        install = f"pip install -c constraints.txt -e '.[{chosen.extra}]' 'numpy<2'"
+        raise ServingError(f"Profile {chosen.name} needs {' and '.join(missing)}; in the checkout, `{install}`.")
 
 
 def _importable(package: str) -> bool:
@@ -107,8 +106,7 @@ def _check_model(settings: Settings, model: str) -> None:
     if model != specs.INVERSION_MODEL:
         file = network_file(repository, specs.classifier(model).network_model, profile(settings.profile).config_name)
         if not file.is_file():
-            make = "train and publish it with `make train`" if file.name == MODEL_FILE.name else "run `make export`"
-            raise ServingError(f"{file} is missing: {make}, or serve other --models.")
+            raise ServingError(f"{file} is missing: run `make export`, or serve other --models.")
 
 
 def _check_ports(settings: Settings) -> None:

@@ -34,7 +34,8 @@ def find_wheel() -> Server:
     _check_numpy()
     package = importlib.util.find_spec("pytriton")
     if package is None or not package.submodule_search_locations:
-        raise ServingError(f"Triton is not installed: `pip install 'safelight[serve]'` brings it ({DISTRIBUTION}).")
+        install = "pip install -c constraints.txt -e '.[serve]'"
+        raise ServingError(f"Triton is not installed ({DISTRIBUTION}); in the checkout, `{install}` brings it.")
     home = Path(package.submodule_search_locations[0])
     triton, bundled = home / "tritonserver", home.parent / "nvidia_pytriton.libs"
     stub = triton / "python_backend_stubs" / _python_version() / "triton_python_backend_stub"

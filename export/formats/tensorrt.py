@@ -20,7 +20,7 @@ from film.specs import Arithmetic, ModelSpec
 
 INSTALL = {
     "tensorrt": "pip install tensorrt from NVIDIA's package index, or use the container (docs/export.md)",
-    "tensorrt_rtx": "pip install 'safelight[tensorrt]'",
+    "tensorrt_rtx": "pip install -c constraints.txt -e '.[tensorrt]'",
 }
 GPU = "no NVIDIA GPU with its driver on this machine"
 

@@ -52,7 +52,7 @@ def _dali(spec: ModelSpec, device: str) -> Decode:
         from film.ops.dali.graphs import classifier_pipeline
         from film.ops.dali.runner import Runner
     except ImportError as error:
-        raise Unavailable("DALI is not installed: pip install 'safelight[dali]'") from error
+        raise Unavailable("DALI is not installed: pip install -c constraints.txt -e '.[dali]'") from error
     runner = Runner(classifier_pipeline(spec.size, "gpu" if device == "gpu" else "cpu", 0 if device == "gpu" else None))
 
     def decode(blobs: Sequence[bytes]) -> object:

@@ -21,7 +21,7 @@ FACTS = {"library": RTX, "version": "1.7", "compute_capabilities": ["8.6", "8.9"
 @pytest.fixture
 def rtx(tmp_path: Path) -> Path:
     """A folder to build in."""
-    pytest.importorskip(RTX, reason="tensorrt_rtx is not installed: pip install 'safelight[tensorrt]'")
+    pytest.importorskip(RTX, reason="tensorrt_rtx is not installed: pip install -c constraints.txt -e '.[tensorrt]'")
     return tmp_path
 
 

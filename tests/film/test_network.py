@@ -131,7 +131,7 @@ def test_openvino_goes_first_and_onnxruntime_stands_in(model_file: Path, monkeyp
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_missing_and_a_broken_file_are_named(tmp_path: Path, runtime: str) -> None:
     file = tmp_path / "model.onnx"
-    with pytest.raises(NetworkError, match=r"model\.onnx is missing.*make train"):
+    with pytest.raises(NetworkError, match=r"model\.onnx is missing.*make export"):
         load_network(file, runtime=runtime)
     file.write_bytes(b"this is not a network")
     with pytest.raises(NetworkError, match=rf"model\.onnx cannot be loaded by {runtime}"):

@@ -88,7 +88,7 @@ def test_a_network_that_was_not_published_is_refused(tmp_path: Path) -> None:
     (tmp_path / spec.name).mkdir()
     said = refused(run(f"--model-repository={tmp_path}", f"--models={spec.name}"))
     assert str(tmp_path / spec.network_model / "1" / "model.onnx") in said
-    assert "make train" in said
+    assert "make export" in said
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_package_that_a_profile_needs_is_named_with_what_installs_it(
     monkeypatch.setattr(importlib.util, "find_spec", without)
     said = refused(run(*ports, *arguments))
     assert package in said
-    assert f"pip install 'safelight[{extra}]'" in said
+    assert f"pip install -c constraints.txt -e '.[{extra}]'" in said
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_container_without_a_backend_is_refused(
 
 def test_a_missing_wheel_is_refused(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytriton", None)
-    assert "pip install 'safelight[serve]'" in refused(run(*ports))
+    assert "pip install -c constraints.txt -e '.[serve]'" in refused(run(*ports))
 
 
 def test_a_numpy_that_empties_answers_is_refused(
