@@ -68,15 +68,28 @@ def sample(process: int) -> Row:
     except psutil.NoSuchProcess as error:
         raise TargetError(f"the server (process {process}) has ended") from error
     totals = {"memory": 0, "files": 0, "threads": 0, "processes": 0}
+    parts: dict[str, int] = {}
     for one in processes:
         try:
+            name = _part(one)
             told = {"memory": one.memory_full_info().pss, "files": one.num_fds(), "threads": one.num_threads()}
         except (psutil.NoSuchProcess, psutil.ZombieProcess):  # a process that ended since
             continue
-        for name, value in told.items():
-            totals[name] += value
+        for kind, value in told.items():
+            totals[kind] += value
         totals["processes"] += 1
-    return {**totals, "shared": shared_memory(process)}
+        parts[name] = parts.get(name, 0) + told["memory"]
+    return {**totals, "parts": parts, "shared": shared_memory(process)}
+
+
+def _part(process: psutil.Process) -> str:
+    """The instance of a model that a process of Triton's Python backend is, or the program that it runs."""
+    told = process.cmdline()
+    return told[_INSTANCE] if process.name().startswith(_STUB) and len(told) > -_INSTANCE else process.name()
+
+
+_STUB, _INSTANCE = "triton_python", -2
+"""How the name of such a process begins (Linux cuts it at 15 letters), and where its instance is told."""
 
 
 def shared_memory(process: int, folder: Path = leftovers.SHARED_MEMORY) -> int:
@@ -91,7 +104,7 @@ def shared_memory(process: int, folder: Path = leftovers.SHARED_MEMORY) -> int:
 
 
 def trends(record: Record) -> Mapping[str, Trend]:
-    """Of each metric after the warm-up, an hour; empty where there are too few samples."""
+    """Of each metric and each process's memory after the warm-up, an hour; empty where there are too few samples."""
     samples = [row for row in record.rows if row.get("what") == "sample"]
     if not samples:
         return {}
@@ -100,7 +113,11 @@ def trends(record: Record) -> Mapping[str, Trend]:
     if len(judged) < 4:
         return {}
     times = [row["at"] / _HOUR for row in judged]
-    return {name: trend(times, [row[name] / unit for row in judged]) for name, unit in METRICS.items()}
+    found = {name: trend(times, [row[name] / unit for row in judged]) for name, unit in METRICS.items()}
+    for name in judged[-1]["parts"]:  # those that have been there all the time; one that died is another one since
+        if all(name in row["parts"] for row in judged):
+            found[f"memory of {name}"] = trend(times, [row["parts"][name] / METRICS["memory"] for row in judged])
+    return found
 
 
 def verdict(found: Trend) -> str:
@@ -115,7 +132,7 @@ def report(record: Record) -> None:
     samples = record.of(what="sample")
     rows = [
         [
-            f"{name} {_UNITS[METRICS[name]]}".strip(),
+            f"{name} {_UNITS[METRICS.get(name, 2**20)]}".strip(),
             *(page.number(value, 4) for value in (one.start, one.end)),
             *(page.number(value) for value in (one.slope, one.low, one.high)),
             verdict(one),

@@ -64,13 +64,17 @@ def test_a_server_that_leaks_is_told_from_one_that_is_large(tmp_path: Path) -> N
     record = Record(tmp_path / "soak.json", {})
     for second in range(0, 1800, 15):
         leaking = (2**28 if second < 100 else 2**29) + 2**14 * second
-        record.add({"what": "sample", "at": second, "memory": leaking, "shared": 2**23, "files": 80, "threads": 160})
+        told = {"memory": leaking, "shared": 2**23, "files": 80, "threads": 160}
+        parts = {"pre_0_0": leaking - 2**27, "pre_0_1": 2**27, **({"net_0_0": 2**20} if second > 900 else {})}
+        record.add({"what": "sample", "at": second, **told, "parts": parts})
     trends = soak.trends(record)
     assert {name: soak.verdict(trend) for name, trend in trends.items()} == {
         "memory": "grows",
         "shared": "no growth beyond noise",
         "files": "no growth beyond noise",
         "threads": "no growth beyond noise",
+        "memory of pre_0_0": "grows",
+        "memory of pre_0_1": "no growth beyond noise",
     }
     assert trends["memory"].slope == pytest.approx(3600 / 64)  # MiB an hour: the jump while it warmed up is left out
     soak.report(record)
@@ -184,4 +188,6 @@ def test_a_soak_samples_the_server(server: Any, tmp_path: Path) -> None:
     samples = [row for row in found["rows"] if row["what"] == "sample"]
     assert samples
     assert all(row["memory"] > 2**24 and row["processes"] > 3 and row["shared"] > 0 for row in samples)
+    assert all(sum(row["parts"].values()) == row["memory"] for row in samples)
+    assert {"tritonserver", "film_origin_net_0_0"} <= samples[-1]["parts"].keys()
     assert [row["outcomes"] for row in found["rows"] if row["what"] == "load"]
