@@ -1,6 +1,7 @@
 """Curves of a load test as PNG: throughput against latency, and a stage over time."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ def curve(outcomes: Sequence[Outcome], title: str) -> bytes:
     """Latency over pictures a second: users who wait on the left, arrivals on the right, so many as the numbers say."""
     kinds = [kind for kind in (True, False) if any(outcome.closed is kind for outcome in outcomes)]
     figure = Figure(figsize=(5.2 * len(kinds), 4), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(textwrap.fill(title, 70 * len(kinds)), fontsize=9)
     for place, closed in enumerate(kinds, 1):
         axes = figure.add_subplot(1, len(kinds), place)
         _curve(axes, [outcome for outcome in outcomes if outcome.closed is closed])

@@ -84,8 +84,8 @@ def sample(process: int) -> Row:
 
 def _part(process: psutil.Process) -> str:
     """The instance of a model that a process of Triton's Python backend is, or the program that it runs."""
-    told = process.cmdline()
-    return told[_INSTANCE] if process.name().startswith(_STUB) and len(told) > -_INSTANCE else process.name()
+    told, program = process.cmdline(), str(process.name())
+    return str(told[_INSTANCE]) if program.startswith(_STUB) and len(told) > -_INSTANCE else program
 
 
 _STUB, _INSTANCE = "triton_python", -2
