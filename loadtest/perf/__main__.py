@@ -54,6 +54,11 @@ class AnswersWrongly(click.ClickException):
 @click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=1, show_default=True, help="Pictures of a request.")
 @click.option("--seconds", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Of a measuring window.")
 @click.option("--trials", type=click.IntRange(3), default=10, show_default=True, help="Windows a level at most.")
+@click.option(
+    "--stability",
+    type=click.FloatRange(0, min_open=True),
+    help="Percent within which three windows must agree. [default: 10, or 50 of what comes by chance]",
+)
 @click.option("--shared-memory", is_flag=True, help="Pictures go through shared memory, on one machine.")
 @click.option(
     "--mix", "mix_name", default="mixed", show_default=True, help="Pictures to make: mixed, small, phone, scan."
@@ -76,6 +81,7 @@ def main(
     batch: int,
     seconds: float,
     trials: int,
+    stability: float | None,
     shared_memory: bool,
     mix_name: str,
     pictures: Path | None,
@@ -89,7 +95,7 @@ def main(
     report.md, report.png and report.json, and perf_analyzer's own tables and logs beside them.
     """
     from film.errors import SafelightError
-    from loadtest.perf.analyzer import Sweep, write_inputs
+    from loadtest.perf.analyzer import STABILITY, Sweep, write_inputs
     from loadtest.perf.program import find_program, get_program
     from loadtest.perf.report import markdown, write_report
 
@@ -99,7 +105,7 @@ def main(
     try:
         program = get_program() if get else find_program()
         sweeps = [
-            Sweep(name, mode, levels, url or "", batch, seconds, trials=trials, shared_memory=shared_memory)
+            Sweep(name, mode, levels, url or "", batch, seconds, stability or STABILITY[mode], trials, shared_memory)
             for name in names
             for mode, levels in loads
         ]

@@ -21,6 +21,8 @@ from loadtest.perf.program import NAME, AnalyzerError, Program
 Mode = Literal["concurrency", "rate"]
 _RANGES = {"concurrency": "--concurrency-range", "rate": "--request-rate-range"}
 _LEVELS = {"concurrency": "Concurrency", "rate": "Request Rate"}
+STABILITY: dict[Mode, float] = {"concurrency": 10.0, "rate": 50.0}
+"""Percent within which windows must agree: what comes by chance varies by itself, 10 in a second by a third."""
 _OUTPUT_BYTES = 2**20
 """Of shared memory for each output: up to 0.4 MB, the maps of a batch of 64."""
 _TAIL_LINES = 5

@@ -56,6 +56,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(STAND_IN)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr("loadtest.perf.program.FOLDER", tmp_path / "fetched")  # the real one may be there
     return folder
 
 
@@ -147,13 +148,10 @@ def test_a_program_that_this_system_cannot_load_is_no_program(stand_in: Path) ->
         find_program()
 
 
-def test_one_that_runs_is_taken_before_one_that_does_not(
-    stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_runs_is_taken_before_one_that_does_not(stand_in: Path, tmp_path: Path) -> None:
     fetched = tmp_path / "fetched" / "bin" / "perf_analyzer"
     fetched.parent.mkdir(parents=True)
     (stand_in / "perf_analyzer").rename(fetched)
-    monkeypatch.setattr("loadtest.perf.program.FOLDER", tmp_path / "fetched")
     assert find_program().path == fetched
     for broken in ("#!/bin/sh\necho 'error while loading shared libraries: libb64.so.0d' >&2\n", "no program"):
         (stand_in / "perf_analyzer").write_text(broken)
@@ -215,11 +213,11 @@ def test_the_real_program_measures_the_real_server(picture: Path, server: Any, t
         pytest.skip(str(error))
     out = tmp_path / "out"
     options = ["--url", server.grpc_url, "--pictures", str(picture), "--models", NEGATIVE_CONDITION.name]
-    loads = ["--concurrency", "1:2", "--rate", "5", "--seconds", "0.5", "--trials", "3"]
+    loads = ["--concurrency", "1:2", "--rate", "20", "--seconds", "1", "--stability", "999"]
     ran = CliRunner().invoke(main, [*options, *loads, "--out", str(out)])
     assert ran.exit_code == 0, ran.output
     rows = json.loads((out / "report.json").read_text())["rows"]
-    assert [(row["mode"], row["level"]) for row in rows] == [("concurrency", 1), ("concurrency", 2), ("rate", 5)]
+    assert [(row["mode"], row["level"]) for row in rows] == [("concurrency", 1), ("concurrency", 2), ("rate", 20)]
     for row in rows:
         assert row["pictures_per_second"] > 0
         assert 0 < row["compute"] < row["p99"]
