@@ -313,6 +313,26 @@ def test_one_request_at_a_time_stays_in_the_callers_thread() -> None:
     assert threads == {threading.current_thread()}
 
 
+def test_asyncio_goes_to_a_thread_for_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hops: list[object] = []
+    to_thread = asyncio.to_thread
+
+    def counted(*work: Any) -> Any:
+        hops.append(work)
+        return to_thread(*work)
+
+    async def asked(given: list[Any]) -> list[str]:
+        async with AsyncClient(transport=FakeTransport()) as client:
+            return [seen.source for seen in await client.classify(given, batch_size=1)]
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    assert asyncio.run(asked([b"a", b"b"])) == ["#0", "#1"]
+    assert hops == []
+    (tmp_path / "c.jpg").write_bytes(b"c")
+    assert asyncio.run(asked([b"a", tmp_path / "c.jpg"])) == ["#0", str(tmp_path / "c.jpg")]
+    assert hops
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
