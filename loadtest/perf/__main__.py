@@ -162,9 +162,14 @@ def _measure(
         for sweep in sweeps:
             progress.update(task, advance=1, description=f"{sweep.model}, {sweep.mode} {sweep.levels}")
             try:
-                rows += run(program, replace(sweep, url=address), inputs, out)
+                measured = run(program, replace(sweep, url=address), inputs, out)
             except AnalyzerError as error:
                 missing.append(str(error))
+                continue
+            rows += measured
+            if levels := sweep.left_out(measured):
+                told = f"{', '.join(f'{level:g}' for level in levels)}; {out / sweep.name}.log says why"
+                missing.append(f"{sweep.model}, {sweep.mode}: {told}")
         progress.update(task, advance=1, description="still right answers?")
         _check(address, *asked)
     return rows, missing

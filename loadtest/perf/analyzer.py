@@ -7,6 +7,7 @@ triton-inference-server/perf_analyzer).
 import base64
 import csv
 import json
+import math
 import re
 import struct
 import subprocess
@@ -58,6 +59,14 @@ class Sweep:
     def name(self) -> str:
         """For files of this call."""
         return f"{self.model}_{self.mode}"
+
+    def left_out(self, rows: "Sequence[Row]") -> list[float]:
+        """The levels that no row has, ascending: perf_analyzer ends a sweep where a level never gets steady."""
+        told = [float(part) for part in self.levels.split(":")]
+        start, end, step = told[0], told[min(1, len(told) - 1)], told[2] if len(told) > 2 else 1.0
+        levels = (start + step * i for i in range(1 + math.floor((end - start) / step + 1e-9)))
+        measured = {row.level for row in rows}
+        return [level for level in levels if level not in measured]
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,12 @@ table = pathlib.Path(sys.argv[sys.argv.index("-f") + 1])
 if (here / "fail").exists():
     sys.exit("Failed to obtain stable measurement")
 first = "Request Rate" if "--request-rate-range" in told else "Concurrency"
-table.write_text(first + ",{COLUMNS}\\n2,57.25,235,1973,9151,190,11346,17,0,21874,28557,29768,34766\\n")
+start, end, step = [*map(int, told.get("--request-rate-range", told.get("--concurrency-range")).split(":")), 1][:3]
+levels = range(start, end + 1, step)
+lines = [f"{{level}},57.25,235,1973,9151,190,11346,17,0,21874,28557,29768,34766" for level in levels]
+if (here / "gives up").exists():
+    del lines[1:]
+table.write_text("\\n".join([first + ",{COLUMNS}", *lines, ""]))
 """
 
 
@@ -174,9 +179,11 @@ def test_every_model_and_load_is_swept_and_reported(stand_in: Path, picture: Pat
     ]
     assert {one[one.index("-u") + 1] for one in asked} == {server.grpc_url}
     rows = json.loads((out / "report.json").read_text())["rows"]
-    assert [(row["model"], row["mode"], row["p99"]) for row in rows[:2]] == [
-        ("film_origin", "concurrency", 34.766),
-        ("film_origin", "rate", 34.766),
+    assert [(row["model"], row["mode"], row["level"], row["p99"]) for row in rows[:4]] == [
+        ("film_origin", "concurrency", 1, 34.766),
+        ("film_origin", "concurrency", 2, 34.766),
+        ("film_origin", "rate", 5, 34.766),
+        ("film_origin", "rate", 10, 34.766),
     ]
     assert "| negative_condition | 2 | 57.2 | 21.9 |" in (out / "report.md").read_text()
     assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
@@ -191,6 +198,27 @@ def test_what_could_not_be_measured_is_said_with_a_code(
     ran = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "out")])
     assert ran.exit_code == 1
     assert "Failed to obtain stable measurement" in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.e2e
+def test_levels_that_a_sweep_did_not_reach_are_said_with_a_code(
+    stand_in: Path, picture: Path, server: Any, tmp_path: Path
+) -> None:
+    (stand_in / "gives up").touch()
+    options = ["--url", server.grpc_url, "--pictures", str(picture), "--models", "negative_condition"]
+    ran = CliRunner().invoke(main, [*options, "--concurrency", "1:9:4", "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 1
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["rows"][0]["level"] == 1
+    assert "negative_condition, concurrency: 5, 9; " in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("levels", "left_out"), [("2", []), ("1:4", [1, 3]), ("1:9:4", [1, 5, 9]), ("2.5:10:2.5", [2.5, 5, 7.5, 10])]
+)
+def test_which_levels_a_sweep_left_out(levels: str, left_out: list[float], tmp_path: Path) -> None:
+    sweep = Sweep(FILM_ORIGIN.name, "rate" if "." in levels else "concurrency", levels, "box:8001")
+    rows = read_table(table(tmp_path, BY_CONCURRENCY), CONCURRENCY)
+    assert sweep.left_out([row for row in rows if row.level in (2, 4)]) == left_out
 
 
 @pytest.mark.e2e
