@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from typing import Self
 import psutil
 from tritonclient.utils import InferenceServerException
 
+from loadtest.family import family, memory
 from loadtest.triton_times import Counts, Statistics, difference
 
 SECONDS = 0.5
@@ -86,7 +87,8 @@ def look(statistics: Statistics, server: int, generator: int) -> Look:
         models = statistics.read()
     gpu, gpu_memory = _gpu()
     at = time.monotonic()
-    return Look(at, _processor_seconds(server), _processor_seconds(generator), _memory(server), gpu, gpu_memory, models)
+    seconds = _processor_seconds(server), _processor_seconds(generator)
+    return Look(at, *seconds, memory(server) or None, gpu, gpu_memory, models)
 
 
 def usage(looks: Sequence[Look], begin: float, end: float) -> Usage:
@@ -115,29 +117,13 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _family(process_id: int) -> Iterator[psutil.Process]:
-    if process_id:
-        with contextlib.suppress(psutil.Error):
-            parent = psutil.Process(process_id)
-            yield parent
-            yield from parent.children(recursive=True)
-
-
 def _processor_seconds(process_id: int) -> float | None:
     total, found = 0.0, False
-    for process in _family(process_id):
+    for process in family(process_id):
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
             total, found = total + times.user + times.system, True
     return total if found else None
-
-
-def _memory(process_id: int) -> int | None:
-    total = 0
-    for process in _family(process_id):
-        with contextlib.suppress(psutil.Error):
-            total += int(process.memory_full_info().pss)
-    return total or None
 
 
 def _gpu() -> tuple[float | None, int | None]:

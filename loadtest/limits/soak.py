@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from loadtest.drive import Drivers, Load
+from loadtest.family import family
 from loadtest.limits import page
 from loadtest.limits.bench import Bench, failures, figures, median
 from loadtest.limits.record import Record, Row
@@ -62,11 +63,9 @@ def sample(process: int) -> Row:
 
     TargetError where it has ended.
     """
-    try:
-        server = psutil.Process(process)
-        processes = [server, *server.children(recursive=True)]
-    except psutil.NoSuchProcess as error:
-        raise TargetError(f"the server (process {process}) has ended") from error
+    processes = family(process)
+    if not processes:
+        raise TargetError(f"the server (process {process}) has ended")
     totals = {"memory": 0, "files": 0, "threads": 0, "processes": 0}
     parts: dict[str, int] = {}
     for one in processes:

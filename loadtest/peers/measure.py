@@ -1,21 +1,28 @@
 """One peer with one network, from its start to its end: how fast, how right, how large."""
 
 import json
+import os
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.family import memory
 from loadtest.peers import load
 from loadtest.peers.answers import Answer, Load, Scores, judge
 from loadtest.peers.load import Order
-from loadtest.peers.processes import Wanted, end, memory_mib, serving
+from loadtest.peers.processes import START_SECONDS, Wanted, end, serving
 from loadtest.peers.registry import CEILING, PeersError
 
 ROOT = Path(__file__).parents[2]
+_MIB = 2**20
+WAIT_SECONDS = START_SECONDS
+"""For what works in process, beyond its time of measuring: until it has started, and until its last batch is done."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,13 @@ def measure(wanted: Wanted, pictures: Pictures, users: Sequence[int], seconds: f
         return _in_process(wanted, pictures, seconds, log)
     truth = pictures.truth[wanted.spec.name]
     with serving(wanted, pictures.blobs[0], truth[0], log) as running:
-        loads, memory = [], 0.0
+        loads, most = [], 0
         for many in sorted(users):
             order = Order(running.url, wanted.peer.wire, wanted.spec.name, str(pictures.folder), many, seconds)
             answers, lasted = load.run(order)
             loads.append(judge(answers, truth, many, lasted))
-            memory = max(memory, memory_mib(running.process))
-        return Measured(tuple(loads), running.cold_seconds, memory)
+            most = max(most, memory(running.process))
+        return Measured(tuple(loads), running.cold_seconds, most / _MIB)
 
 
 def _in_process(wanted: Wanted, pictures: Pictures, seconds: float, log: Path) -> Measured:
@@ -81,13 +88,14 @@ def _in_process(wanted: Wanted, pictures: Pictures, seconds: float, log: Path) -
         )
     try:
         assert process.stdout is not None  # it was asked for
-        first = process.stdout.readline()
-        cold = time.monotonic() - begun
-        last = process.stdout.readline()
+        with _killed_after(process, WAIT_SECONDS + seconds):
+            first = process.stdout.readline()
+            cold = time.monotonic() - begun
+            last = process.stdout.readline()
         if not (first and last):
             end_of_log = log.read_text(errors="replace").splitlines()[-15:]
-            raise PeersError(f"{wanted.peer.title} ended too early. It said:\n" + "\n".join(end_of_log))
-        memory = memory_mib(process.pid)  # it waits for its input to end
+            raise PeersError(f"{wanted.peer.title} ended early or hung. It said:\n" + "\n".join(end_of_log))
+        taken = memory(process.pid)  # it waits for its input to end
     finally:
         end(process)
     told = json.loads(last)
@@ -95,4 +103,20 @@ def _in_process(wanted: Wanted, pictures: Pictures, seconds: float, log: Path) -
         Answer(index, scores, milliseconds)
         for (index, scores), milliseconds in zip(told["answers"], told["milliseconds"], strict=True)
     ]
-    return Measured((judge(answers, pictures.truth[wanted.spec.name], 0, told["seconds"]),), cold, memory)
+    return Measured((judge(answers, pictures.truth[wanted.spec.name], 0, told["seconds"]),), cold, taken / _MIB)
+
+
+@contextmanager
+def _killed_after(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+    """Ends the session that ``process`` leads if the block lasts longer: whoever reads from it would wait for ever."""
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

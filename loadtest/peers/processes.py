@@ -17,6 +17,7 @@ import psutil
 
 from client import Client, ClientError
 from film.specs import ModelSpec
+from loadtest.family import family
 from loadtest.peers.answers import TOLERANCE, Scores
 from loadtest.peers.registry import OURS, Peer, PeersError, Runtime, Setting
 from loadtest.peers.wires import WIRES
@@ -134,33 +135,17 @@ def _right(url: str, wanted: Wanted, picture: bytes, truth: Scores) -> bool:
 
 def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Ask the process to end, then end it and everything that it started, wherever that went."""
-    family = _family(process.pid)
+    members = family(process.pid)
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
-    for member in family:
+    for member in members:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
     process.wait()
-
-
-def memory_mib(process: int) -> float:
-    """Proportional set size of a process and all below it, MiB: what two of them share counts once."""
-    total = 0
-    for member in _family(process):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            total += member.memory_full_info().pss
-    return total / 2**20
-
-
-def _family(process: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(process)
-        return [parent, *parent.children(recursive=True)]
-    return []
 
 
 def free_ports(count: int) -> list[int]:

@@ -109,6 +109,19 @@ def test_in_process_every_answer_is_checked_too(run: Run, tmp_path: Path) -> Non
         assert load["wrong"] == 0
 
 
+def test_what_hangs_in_process_is_reported_and_the_others_go_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadtest.peers.measure.WAIT_SECONDS", 1)
+    stuck = Peer("stuck", "Stuck", tmp_path / "stuck.py", (), "", all_cores)
+    stuck.file.write_text("import sys, time; print('thinking', file=sys.stderr, flush=True); time.sleep(600)")
+    assert run(plan(stuck, PLAIN, users=(1,))) == session.FAILED
+    failed, fine = stored(tmp_path)
+    assert "Stuck ended early or hung" in failed["error"]
+    assert "thinking" in failed["error"]
+    assert fine["loads"][0]["right"] > 0
+
+
 def test_nothing_is_left_behind(run: Run) -> None:
     run(plan(PLAIN, users=(1,)))
     mine = [one.cmdline() for one in psutil.Process().children(recursive=True) if one.status() != "zombie"]
