@@ -1,6 +1,5 @@
 """``Client``, for blocking code; ``client.async_client`` is its twin over the same engine."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -38,7 +37,7 @@ class Client:
         timeout: float = CLIENT_TIMEOUT,
         retry: Retry = Retry(),  # noqa: B008 - frozen
         transport: Transport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._timeout = timeout
         self._engine = Engine(transport or open_transport(url, asynchronous=False), Blocking(sleep), retry)

@@ -6,10 +6,15 @@ threads - greenlets, where gevent has patched ``threading``. ``Asyncio`` leaves 
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, Protocol, TypeVar
+
+from client.errors import ServerUnavailable
+from client.threads import Threads
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -48,8 +53,12 @@ class Driver(Protocol):
         """Begin ``work`` in the background; ``alone`` says that nothing else will run beside it."""
         ...
 
+    def give_up(self) -> None:
+        """Begin nothing more: who sleeps, or is about to start, gets ServerUnavailable. ``close`` ends this."""
+        ...
+
     async def close(self) -> None:
-        """Stop waiting threads."""
+        """Wait for what is running and end the threads."""
         ...
 
 
@@ -92,9 +101,10 @@ class _Thread:
 class Blocking:
     """Plain threads, no event loop. ``sleep`` can be replaced, so that a test need not wait."""
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._sleep = sleep
-        self._threads: ThreadPoolExecutor | None = None
+    def __init__(self, sleep: Callable[[float], object] | None = None) -> None:
+        self._given_up = threading.Event()
+        self._sleep = sleep or self._given_up.wait
+        self._threads: Threads | None = None
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -103,6 +113,7 @@ class Blocking:
     async def sleep(self, seconds: float) -> None:
         """Block for so long."""
         self._sleep(seconds)
+        self._check()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call it, here and now."""
@@ -118,14 +129,31 @@ class Blocking:
                 future.set_exception(error)
             return _Thread(future, work)
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="safelight")
-        return _Thread(self._threads.submit(run, work), work)
+            self._threads = Threads(MAX_THREADS)
+        return _Thread(self._threads.submit(partial(self._run, work)), work)
+
+    def give_up(self) -> None:
+        """Wake who sleeps, with ServerUnavailable."""
+        self._given_up.set()
 
     async def close(self) -> None:
         """Wait for what is running and end the threads."""
         if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
+            self._threads.close()
             self._threads = None
+        self._given_up.clear()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            self._check()
+        except ServerUnavailable:
+            work.close()
+            raise
+        return run(work)
+
+    def _check(self) -> None:
+        if self._given_up.is_set():
+            raise ServerUnavailable("the client was closed while a request waited to be sent")
 
 
 class _Awaited:
@@ -181,6 +209,9 @@ class Asyncio:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(_seen)
         return _LoopTask(task)
+
+    def give_up(self) -> None:
+        """Whoever owns a task cancels it."""
 
     async def close(self) -> None:
         """Nothing to stop."""

@@ -168,6 +168,7 @@ class Engine:
             await self._driver.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
-        """Let go of connections, which ends what is in flight, then of threads."""
+        """Begin nothing more, let go of connections, which ends what is in flight, then of threads."""
+        self._driver.give_up()
         await self._transport.close()
         await self._driver.close()

@@ -3,11 +3,14 @@
 import asyncio
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
 import aiohttp
 import gevent
+import gevent.monkey
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
@@ -15,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from client.errors import ResponseInvalid
 from client.shared_memory import pictures
+from client.threads import at_end
 from client.transport import Address, Request, Response
 from client.triton import output_arrays, timed_out, translated, unavailable
 
@@ -73,6 +77,8 @@ class BlockingHttpTransport(_HttpTransport):
         super().__init__(address, asynchronous=False)
         self._mine = threading.local()
         self._all: WeakSet[Any] = WeakSet()
+        self._bells: set[Any] = set()
+        self._lock = threading.Lock()
 
     async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
         client = getattr(self._mine, "client", None)
@@ -81,19 +87,47 @@ class BlockingHttpTransport(_HttpTransport):
                 self._where.target, ssl=self._where.secure, connection_timeout=None, network_timeout=None
             )
             self._all.add(client)
+            at_end(_leave_hub)
         self._mine.client = None  # kept only if all goes well: after a failure the connection's state is unknown
-        with gevent.Timeout(timeout, TimeoutError("timed out")):
+        with self._ended_by_close(), gevent.Timeout(timeout, TimeoutError("timed out")):
             result = getattr(client, method)(**arguments)
         self._mine.client = client
         return result
 
     async def close(self) -> None:
-        """Close every thread's connection."""
+        """Close every thread's connection; requests in flight are given up."""
+        with self._lock:
+            for bell in self._bells:
+                bell.send()
         if self._all:
             await self._pictures.close()
         for client in list(self._all):
             client.close()
         self._mine = threading.local()
+
+    @contextmanager
+    def _ended_by_close(self) -> Iterator[None]:
+        """What this thread does meanwhile ends with ServerUnavailable when ``close`` rings its bell.
+
+        Another thread must not touch gevent's sockets; a bell (libev's ev_async) is what it may ring.
+        """
+        bell = gevent.get_hub().loop.async_()
+        bell.start(gevent.getcurrent().throw, unavailable(self.address, "the client was closed"))
+        with self._lock:
+            self._bells.add(bell)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._bells.remove(bell)
+            bell.stop()
+            bell.close()
+
+
+def _leave_hub() -> None:
+    """Give back what gevent holds for this thread: descriptors, and threads that resolve names."""
+    if not gevent.monkey.is_module_patched("threading"):  # else it is no thread, and the hub is everybody's
+        gevent.get_hub().destroy(destroy_loop=True)
 
 
 class AsyncHttpTransport(_HttpTransport):

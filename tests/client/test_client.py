@@ -1,6 +1,7 @@
 """The client's behaviour, seen from outside; both clients over one in-memory server."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -272,6 +273,50 @@ def test_one_failed_model_fails_the_call_and_nothing_is_left_running() -> None:
 
     with pytest.raises(RequestRejected, match="not loaded"):
         Both(answer=answer).classify(pictures(50), batch_size=1)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_threads_end_with_their_client(closed: bool) -> None:
+    used: set[threading.Thread] = set()
+
+    def answer(request: Request) -> Response:
+        used.add(threading.current_thread())
+        return FakeTransport().made_up(request)
+
+    client = Client(transport=FakeTransport(answer=answer))
+    client.classify(pictures(8), batch_size=1, concurrency=4)
+    if closed:
+        client.close()
+    del client
+    gc.collect()
+    for thread in used:
+        thread.join(60)
+    assert used
+    assert not [thread for thread in used if thread.is_alive()]
+
+
+def test_closing_wakes_what_waits_to_be_sent_again() -> None:
+    asked, said = threading.Event(), []
+
+    def answer(request: Request) -> Response:
+        asked.set()
+        raise DOWN
+
+    transport = FakeTransport(answer=answer)
+    client = Client(transport=transport, timeout=90_000, retry=Retry(first=9_000, longest=9_000))
+
+    def ask() -> None:
+        try:
+            client.classify(pictures(4), batch_size=1, concurrency=2)
+        except ServerUnavailable as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert asked.wait(60)
+    client.close()
+    thread.join(60)
+    assert said == ["the client was closed while a request waited to be sent"]
 
 
 def test_iteration_keeps_few_batches_in_memory_and_gives_the_first_answer_before_the_last_picture() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -240,3 +241,16 @@ def test_both_classifiers_are_asked_unless_told_otherwise(client: Client, photog
     assert seen.condition
     assert seen.origin.label in FILM_ORIGIN.labels
     assert seen.condition.label in NEGATIVE_CONDITION.labels
+
+
+def test_clients_that_were_closed_leave_nothing_open(url: str, photographs: list[bytes]) -> None:
+    def ask(clients: int) -> tuple[int, int]:
+        for _ in range(clients):
+            with Client(url) as client:
+                assert client.classify(photographs[:4], QUICK, batch_size=1, concurrency=4)[0].condition
+        return psutil.Process().num_fds(), psutil.Process().num_threads()
+
+    files, threads = ask(2)
+    more_files, more_threads = ask(8)
+    assert more_files < files + 8
+    assert more_threads < threads + 8

@@ -1,0 +1,98 @@
+"""Threads for requests in flight, which clear up behind themselves."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
+_Item = tuple[Future[Any], Callable[[], Any]]
+_Queue: TypeAlias = "SimpleQueue[_Item | None]"
+"""None ends the thread that takes it."""
+_mine = threading.local()
+
+
+def at_end(do: Callable[[], None]) -> None:
+    """Have ``do`` done, once, when this thread ends, if it is one of ``Threads``; else nothing."""
+    endings: set[Callable[[], None]] | None = getattr(_mine, "endings", None)
+    if endings is not None:
+        endings.add(do)
+
+
+class Threads:
+    """Up to ``most``, started as they are needed.
+
+    Not an executor of the standard library, whose threads end without a word: what gevent holds for a thread can only
+    be given back in that thread.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._work: _Queue = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """``work`` in one of the threads, as soon as one is free; here and now if another thread has closed them."""
+        future: Future[T] = Future()
+        with self._lock:
+            if not self._closed:
+                self._work.put((future, work))
+                if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
+                    thread = threading.Thread(target=_run, args=(self._work, self._idle), name="safelight", daemon=True)
+                    thread.start()
+                    self._threads.append(thread)
+                return future
+        _do(future, work)
+        return future
+
+    def close(self) -> None:
+        """Drop what has not begun, wait for what has, and end the threads."""
+        with self._lock:
+            self._closed = True
+        try:
+            while waiting := self._work.get_nowait():
+                waiting[0].cancel()
+        except Empty:
+            pass
+        for _ in self._threads:
+            self._work.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def __del__(self) -> None:
+        for _ in self._threads:  # they know nothing of this object, so that it can go while they wait
+            self._work.put(None)
+
+
+def _run(queue: _Queue, idle: threading.Semaphore) -> None:
+    _mine.endings = set()
+    try:
+        while (item := _next(queue, idle)) is not None:
+            _do(*item)
+            del item  # its answer is the caller's now
+    finally:
+        for do in _mine.endings:
+            do()
+
+
+def _next(queue: _Queue, idle: threading.Semaphore) -> _Item | None:
+    try:
+        return queue.get_nowait()
+    except Empty:
+        idle.release()
+        return queue.get()
+
+
+def _do(future: Future[Any], work: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = work()
+    except BaseException as error:  # the one who waits for it shall see it, whatever it is
+        future.set_exception(error)
+    else:
+        future.set_result(result)
