@@ -207,7 +207,11 @@ class _InSharedMemory:
         """Have the server let go of those that are used no more, and of those that it still reads another time."""
         with self._lock:
             regions, self._retired = self._retired, []
-        read = await self._unregister(regions)
+        try:
+            read = await self._unregister(regions)
+        except BaseException:  # asyncio's cancelling, for one: another time
+            self._retire(regions)
+            raise
         with self._lock:
             for region in regions:
                 if region in read and region.name in self._registered:
