@@ -134,7 +134,7 @@ def parse_overlay(told: Mapping[str, Any]) -> Overlay:
     profile, models, server = "", {}, {}
     for name, value in told.items():
         if name == "profile":
-            if value not in {known.name for known in PROFILES}:
+            if not isinstance(value, str) or value not in {known.name for known in PROFILES}:
                 raise ServingError(f"profile is {value!r}; it must be one of {_listed(p.name for p in PROFILES)}.")
             profile = value
         elif not isinstance(value, dict):
@@ -175,7 +175,7 @@ def _server(told: Mapping[str, Any]) -> dict[str, Any]:
 def _cores(where: str, value: Any) -> tuple[int, ...]:
     """CPUs by number, all of which this process may use."""
     here = os.sched_getaffinity(0)
-    if not isinstance(value, list) or not value or any(isinstance(one, bool) or one not in here for one in value):
+    if not isinstance(value, list) or not value or any(type(one) is not int or one not in here for one in value):
         raise ServingError(f"{where} is {value!r}; it must be a list of some of {sorted(here)}.")
     return tuple(sorted(set(value)))
 
