@@ -119,15 +119,17 @@ def classify(
             except ValueError as error:
                 raise click.UsageError(str(error)) from error
             lines_on_terminal = as_json and sys.stdout.isatty()
-            for one in with_progress(answers, len(pictures), "Classifying", quiet=lines_on_terminal):
-                if as_json:
-                    say(json.dumps(one.to_dict(maps=maps), allow_nan=False))
-                else:
-                    seen.append(one)
-                failed = failed or one.error is not None
-    if not as_json:
-        from safelight.tables import print_predictions
+            try:
+                for one in with_progress(answers, len(pictures), "Classifying", quiet=lines_on_terminal):
+                    if as_json:
+                        say(json.dumps(one.to_dict(maps=maps), allow_nan=False))
+                    else:
+                        seen.append(one)
+                    failed = failed or one.error is not None
+            finally:
+                if seen:  # also where the server went away, or Ctrl-C came: what was answered is not lost
+                    from safelight.tables import print_predictions
 
-        print_predictions(seen)
+                    print_predictions(seen)
     if failed:
         sys.exit(SOME_FAILED)

@@ -52,8 +52,9 @@ def demo(samples: Path, out: Path) -> None:
     """
     if not samples.is_dir():
         raise click.UsageError(f"there are no samples in {samples}; name a folder of pictures with --samples")
-    pictures = [_nearby(path) for path in find_pictures([samples])]
-    negatives = [path for path in pictures if "negative" in str(path.resolve().relative_to(samples.resolve()))]
+    found = find_pictures([samples])
+    pictures = [_nearby(path) for path in found]
+    negatives = [_nearby(path) for path in found if "negative" in str(path.relative_to(samples))]
 
     from rich.console import Console
 
@@ -99,7 +100,9 @@ def _nearby(path: Path) -> Path:
 
 
 def _where(samples: Path, out: Path, written: Sequence[Written]) -> str:
-    failures = "".join(f"\nNot written  {one.source}: {one.error}" for one in written if one.error)
+    failures = "".join(
+        f"\nNot written  {click.format_filename(one.source)}: {one.error}" for one in written if one.error
+    )
     return f"""
 Condition and defects are about negatives; of any other picture they say nothing.
 

@@ -1,5 +1,6 @@
 """Which pictures are meant, and what is made of them is called."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,13 +20,13 @@ def find_pictures(files: Sequence[Path], *, skip: tuple[str, ...] = ()) -> list[
     """The files as named, and the pictures in folders and their subfolders, sorted; UsageError when there are none.
 
     A named file is taken whatever it is called, and need not exist: the answer for it will say so. In folders, hidden
-    files are passed over, and what was made before: files with one of the endings of ``skip``.
+    files are passed over, and what ``output_names`` called so before with one of the endings of ``skip``.
     """
     if not files:
         raise click.UsageError("which pictures? Name files or folders, for example: scan-01.jpg roll-12/")
     if Path("-") in files:
         raise click.UsageError("standard input is not read; save the picture to a file and name that")
-    found = [path for named in files for path in (_in_folder(named, skip) if named.is_dir() else [named])]
+    found = [path for named in files for path in (_in_folder(named, skip) if _is_folder(named) else [named])]
     if not found:
         folders = ", ".join(click.format_filename(folder) for folder in files)
         raise click.UsageError(f"there is no picture in {folders}; looked for {' '.join(PICTURE_SUFFIXES)}")
@@ -33,14 +34,29 @@ def find_pictures(files: Sequence[Path], *, skip: tuple[str, ...] = ()) -> list[
 
 
 def _in_folder(folder: Path, skip: tuple[str, ...]) -> list[Path]:
+    made = re.compile(rf"({'|'.join(map(re.escape, skip))})(_\d+)?\.jpg$") if skip else None
     return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in PICTURE_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not any(ending in path.stem for ending in skip)
-        and path.is_file()
+        and not (made and made.search(path.name))
+        and _may_be_file(path)
     )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be entered: reading it as a file will say so
+        return False
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def output_names(sources: Iterable[Path], ending: str) -> list[str]:

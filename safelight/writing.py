@@ -65,8 +65,8 @@ def _obstacle(target: Path, *, force: bool) -> str | None:
     try:
         found = target.exists()
     except OSError as error:  # a name that is too long, for one
-        return f"{target} cannot be written: {error.strerror}"
-    return f"{target} is there already; --force writes over it" if found and not force else None
+        return f"{click.format_filename(target)} cannot be written: {error.strerror}"
+    return f"{click.format_filename(target)} is there already; --force writes over it" if found and not force else None
 
 
 def write(target: Path, data: bytes) -> str | None:
@@ -78,7 +78,7 @@ def write(target: Path, data: bytes) -> str | None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        return f"{target} cannot be written: {error.strerror or error}"
+        return f"{click.format_filename(target)} cannot be written: {error.strerror or error}"
     return None
 
 

@@ -1,9 +1,10 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.files import POSITIVE_ENDING, output_names
+from safelight.files import DEFECTS_ENDING, POSITIVE_ENDING, find_pictures, output_names
 
 STEMS = st.sampled_from(["scan", "SCAN", "scan_positive", "scan_positive_2", "a", "A.b"])
 
@@ -22,3 +23,26 @@ def test_repeated_stems_are_numbered_in_order() -> None:
         "scan_positive_3.jpg",
         "other_positive.jpg",
     ]
+
+
+def test_of_a_folder_only_what_was_made_before_is_passed_over(tmp_path: Path) -> None:
+    sources = [Path("scan.jpg"), Path("scan.tif")]
+    made = [*output_names(sources, POSITIVE_ENDING), *output_names(sources, DEFECTS_ENDING)]
+    theirs = ["my_positives_017.jpg", "old_positive_01.tif", "lens_defects_study.jpg", "scan.jpg"]
+    for name in [*made, *theirs]:
+        (tmp_path / name).touch()
+    found = find_pictures([tmp_path], skip=(POSITIVE_ENDING, DEFECTS_ENDING))
+    assert sorted(path.name for path in found) == sorted(theirs)
+    assert len(find_pictures([tmp_path])) == len(made) + len(theirs)
+
+
+def test_what_cannot_even_be_looked_at_is_taken_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked.jpg").touch()
+    too_long = Path("n" * 300 + ".jpg")
+
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    assert find_pictures([too_long, tmp_path]) == [too_long, tmp_path / "locked.jpg"]
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert find_pictures([tmp_path]) == [tmp_path / "locked.jpg"]

@@ -4,6 +4,8 @@ Files that are not there need no server, so the command itself can run.
 """
 
 import io
+import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import client.client
-from client import Client, FakeTransport
+from client import Client, FakeTransport, ServerFailed
 from safelight.cli import main
 from safelight.sheet import write_sheet
 
@@ -48,19 +50,55 @@ def test_a_reader_that_has_enough_is_left_in_peace() -> None:
     assert running.returncode == 128 + signal.SIGPIPE
 
 
-def test_ctrl_c_has_a_code_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_ctrl_c_has_a_code_of_its_own(scheme: str, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"picture")
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"127.0.0.1:{deaf.getsockname()[1]}"
+        url = f"{scheme}://127.0.0.1:{deaf.getsockname()[1]}"
         command = [*SAFELIGHT, "classify", tmp_path / "a.jpg", "--url", url]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
             deaf.settimeout(60)
             connection, _ = deaf.accept()  # now it waits for an answer
             running.send_signal(signal.SIGINT)
+            assert running.wait(60) == 130  # long before --timeout, which is 120 s
             assert running.stderr
             assert running.stderr.read() == "Stopped.\n"
             connection.close()
-    assert running.returncode == 130
+
+
+def test_what_was_answered_is_shown_when_the_server_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeTransport(failures=[None, ServerFailed("it broke")])
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
+    for name in ("first", "second", "third"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"picture")
+    options = ["--models", "film_origin", "--batch-size", "1", "--concurrency", "1"]
+    result = CliRunner().invoke(main, ["classify", str(tmp_path), *options])
+    assert result.exit_code == 3
+    assert "first.jpg" in result.stdout
+    assert "third.jpg" not in result.stdout
+    assert "it broke" in result.stderr
+
+
+def test_a_name_that_is_too_long_is_that_pictures_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: FakeTransport())
+    (tmp_path / "a.jpg").write_bytes(b"picture")
+    result = CliRunner().invoke(main, ["classify", "--json", str(tmp_path / "a.jpg"), "n" * 300 + ".jpg"])
+    assert result.exit_code == 1
+    good, bad = (json.loads(line) for line in result.stdout.splitlines())
+    assert good["error"] is None
+    assert "File name too long" in bad["error"]
+
+
+def test_a_name_that_is_not_unicode_can_be_said_in_an_error(tmp_path: Path) -> None:
+    picture = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    picture.write_bytes(b"picture")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / os.fsdecode(b"caf\xe9_positive.jpg")).touch()
+    command = [*SAFELIGHT, "invert", picture, "-o", tmp_path / "out"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 1, done.stderr
+    assert "is there already; --force writes over it" in done.stdout
 
 
 @pytest.mark.parametrize("letters", [236, 237, 245, 250])
