@@ -47,6 +47,12 @@ _CPU_ENVIRONMENT = MappingProxyType(
     # Instances and streams are the parallelism; libraries' own threads would only fight them over the cores.
     {"VIPS_CONCURRENCY": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 )
+_STEADY_MEMORY = MappingProxyType(
+    # Of glibc (mallopt(3)), for threads that take buffers of every size: one heap for all of them grows to less than
+    # one for each, and to what it needs within minutes. Giving buffers back at once costs a tenth of the speed
+    # (docs/performance.md), so only those of more than 32 MiB are, as those of a scan's positive.
+    {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+)
 _NATIVE_PACKAGES = ("nvidia.dali", "simplejpeg")
 """For the gate, and to serialise DALI's pipelines when they are loaded."""
 PROFILES = (
@@ -56,7 +62,7 @@ PROFILES = (
         notice=_NO_GPU,
         tolerance=specs.ONNX_TOLERANCE,
         flags=_NO_GPU_FLAGS,
-        environment=_CPU_ENVIRONMENT,
+        environment=MappingProxyType({**_CPU_ENVIRONMENT, **_STEADY_MEMORY}),
     ),
     Profile(
         name="cuda",
