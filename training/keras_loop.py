@@ -42,6 +42,25 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
         self.console.print(f"{self.name} {self.epoch}/{self.epochs}: {numbers}", highlight=False)
 
 
+class Best(keras.callbacks.ModelCheckpoint):  # type: ignore[misc]
+    """Keeps the weights with the lowest test loss, and in ``note`` that loss: a run that goes on must not forget it."""
+
+    def __init__(self, weights: Path, note: Path) -> None:
+        known = float(note.read_text()) if note.is_file() and weights.is_file() else None
+        super().__init__(
+            weights, "val_loss", save_best_only=True, save_weights_only=True, initial_value_threshold=known
+        )
+        self.note = note
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the weights if they are better, and only then how good they are."""
+        super().on_epoch_end(epoch, logs)
+        self.note.parent.mkdir(parents=True, exist_ok=True)
+        part = self.note.with_suffix(".part")
+        part.write_text(repr(float(self.best)))
+        part.replace(self.note)
+
+
 class Curves(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes every epoch's numbers for TensorBoard into a folder."""
 
@@ -72,19 +91,22 @@ def fit(
 
     Stops after ``patience`` epochs without a better one, and starts none after ``minutes`` unless that is 0.
     ``out/<name>.weights.h5`` is the best so far; ``out/<name>.state`` is what a killed run goes on from when it is
-    started again, and is deleted at the end. ``log`` is a folder for TensorBoard. Returns a list by epoch for each of
-    loss, accuracy, val_loss, val_accuracy and learning_rate, which halves after half of the patience.
+    started again, its best test loss included, and is deleted at the end. ``log`` is a folder for TensorBoard. Returns
+    a list by epoch for each of loss, accuracy, val_loss, val_accuracy and learning_rate, which halves after half of the
+    patience.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
-    best = out / f"{name}.weights.h5"
+    weights, state = out / f"{name}.weights.h5", out / f"{name}.state"
+    best = Best(weights, state / "best.txt")
     watchers = [
-        keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
-        keras.callbacks.ModelCheckpoint(best, "val_loss", save_best_only=True, save_weights_only=True),
+        keras.callbacks.EarlyStopping("val_loss", patience=patience, baseline=best.best),
+        best,
         keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2)),
-        keras.callbacks.BackupAndRestore(out / f"{name}.state"),
+        keras.callbacks.BackupAndRestore(state),
         Report(name, epochs, minutes),
         *([Curves(log)] if log else []),
     ]
     history = network.fit(train, validation_data=test, epochs=epochs, verbose=0, callbacks=watchers)
+    network.load_weights(weights)
     return {key: [float(value) for value in values] for key, values in history.history.items()}

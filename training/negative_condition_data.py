@@ -73,6 +73,16 @@ class Negatives:
         """Bool [n]: no defect shows. One that the centre crop cuts away does not count: nobody could see it."""
         return ~self.defects.any(1) if self.known is None else self.known.readable
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything here: other pictures, places or labels, other digest."""
+        known = (self.known.readable, self.known.defects, self.known.located) if self.known else ()
+        whole = hashlib.sha256()
+        for part in (self.pixels, self.places, *known):
+            whole.update(repr((tuple(part.shape), part.dtype)).encode())
+            whole.update(part.contiguous().flatten().numpy())
+        return whole.hexdigest()
+
 
 @dataclass(frozen=True)
 class Order:
@@ -95,7 +105,8 @@ class Order:
         """What a cache knows the order by: other pictures, numbers or simulator, other key."""
         code = [*(Path(darkroom.__file__).parent / f"{name}.py" for name in SIMULATOR), Path(__file__)]
         code += [Path(scene.__file__), *CURVES.glob("*.json")]
-        said = json.dumps([[path.name for path in self.paths], self.count, self.seed, repr(self.world)])
+        pictures = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.paths]  # other folders, same names
+        said = json.dumps([pictures, self.count, self.seed, repr(self.world)])
         return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]
 
 

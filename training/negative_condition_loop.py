@@ -83,8 +83,8 @@ class Run:
     best: dict[str, Any]
     since_best: int = 0
 
-    def keep(self, path: Path, recipe: Recipe) -> None:
-        """Write everything to ``path``, in one step."""
+    def keep(self, path: Path, recipe: Recipe, digest: str) -> None:
+        """Write everything to ``path``, in one step, with the ``digest`` of the data (see ``digest``)."""
         parts = {name: getattr(self, name).state_dict() for name in ("network", "optimiser", "plateau")}
         whole = {
             **parts,
@@ -93,22 +93,34 @@ class Run:
             "best": self.best,
             "since_best": self.since_best,
             "recipe": asdict(recipe),
+            "data": digest,
         }
         torch.save(whole, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
-    def resume(self, path: Path, recipe: Recipe) -> None:
-        """Go on from ``path`` if it is there and of the same recipe, but for how long it takes."""
+    def resume(self, path: Path, recipe: Recipe, digest: str) -> None:
+        """Go on from ``path`` if it is there and of the same data and recipe, but for how long it takes.
+
+        One that does not say what data it is of counts as one of other data.
+        """
         if not path.is_file():
             return
         whole = torch.load(path, weights_only=True)
         lengths = {name: getattr(recipe, name) for name in LENGTHS}
-        if whole["recipe"] | lengths != asdict(recipe):
+        same = {"recipe": whole["recipe"] | lengths == asdict(recipe), "data": whole.get("data") == digest}
+        if not all(same.values()):
+            other = " and ".join(name for name, is_same in same.items() if not is_same)
+            CONSOLE.print(f"{path} is of another training ({other}): starting anew.", soft_wrap=True)
             return
         for name in ("network", "optimiser", "plateau"):
             getattr(self, name).load_state_dict(whole[name])
         self.generator.set_state(whole["generator"])
         self.history, self.best, self.since_best = History(**whole["history"]), whole["best"], whole["since_best"]
+
+
+def digest(data: Negatives, held_out: Negatives) -> str:
+    """What a checkpoint knows the data of its training by: other data, other digest."""
+    return f"{data.digest} {held_out.digest}"
 
 
 def fast_in_bfloat16(device: torch.device) -> bool:
@@ -140,8 +152,8 @@ def train(
 ) -> History:
     """Train ``network`` in place, where it is, to the epoch with the lowest loss on ``held_out``; tell how it went.
 
-    With a ``checkpoint``, each epoch is kept there and a killed run goes on after the last; ``logs`` is a folder for
-    TensorBoard.
+    With a ``checkpoint``, each epoch is kept there and a killed run goes on after the last, if recipe and data are the
+    same; ``logs`` is a folder for TensorBoard.
     """
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
@@ -150,8 +162,9 @@ def train(
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.3, patience=2)
     generator = torch.Generator().manual_seed(recipe.seed)
     run = Run(network, optimiser, plateau, generator, History(), {"loss": float("inf"), "network": {}})
+    of_data = digest(data, held_out) if checkpoint else ""
     if checkpoint:
-        run.resume(checkpoint, recipe)
+        run.resume(checkpoint, recipe, of_data)
     fast, began = fast_in_bfloat16(network.fc.weight.device), time.monotonic()
     for epoch in range(len(run.history.f1) + 1, recipe.every_epoch + 1):
         whole = epoch > recipe.quarter_epochs
@@ -176,7 +189,7 @@ def train(
             run.best = {"loss": loss, "network": copy.deepcopy(network.state_dict())}
             run.since_best = 0
         if checkpoint:
-            run.keep(checkpoint, recipe)
+            run.keep(checkpoint, recipe, of_data)
     if run.best["network"]:
         network.load_state_dict(run.best["network"])
     network.eval()

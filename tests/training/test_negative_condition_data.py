@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from training.negative_condition_data import (
     simulate,
     split_pictures,
 )
+from training.negative_condition_truth import Known
 
 SIZE = NEGATIVE_CONDITION.size
 
@@ -84,6 +86,34 @@ def test_orders_differ_in_their_keys_and_count_their_chunks(folder: Path) -> Non
     assert len({one.key, other.key, more.key, replace(one, world=JUDGING_WORLD).key}) == 4
     assert one.key == order(folder).key
     assert (one.chunks, more.chunks) == (1, 2)
+
+
+def test_other_pictures_of_the_same_names_are_another_order(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    copied = order(tmp_path / "copy")
+    assert copied.key == order(folder).key, "the same pictures elsewhere are the same pictures"
+    shutil.copyfile(copied.paths[0], copied.paths[1])
+    assert copied.key != order(folder).key
+
+
+def test_negatives_with_anything_other_have_another_digest() -> None:
+    pixels = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
+    places = torch.zeros(2, len(DEFECTS), PLACES, PLACES, dtype=torch.bool)
+    readable, located = torch.ones(2, dtype=torch.bool), torch.ones(2, len(DEFECTS), dtype=torch.bool)
+    said = torch.full((2, len(DEFECTS)), torch.nan)
+    known = Known(readable, said, located)
+    different = [
+        Negatives(pixels, places),
+        Negatives(pixels + 1, places),
+        Negatives(pixels, ~places),
+        Negatives(pixels[:1], places[:1]),
+        Negatives(pixels, places, known),
+        Negatives(pixels, places, replace(known, readable=~readable)),
+        Negatives(pixels, places, replace(known, defects=torch.zeros_like(said))),
+        Negatives(pixels, places, replace(known, located=~located)),
+    ]
+    assert len({negatives.digest for negatives in different}) == len(different)
+    assert Negatives(pixels.clone(), places, replace(known, defects=said.clone())).digest == different[4].digest
 
 
 def test_two_processes_make_what_one_makes(folder: Path, tmp_path: Path) -> None:

@@ -174,6 +174,34 @@ def test_a_checkpoint_of_another_recipe_is_left_alone(tmp_path: Path) -> None:
     assert len(train(build(0), data, few, replace(recipe, seed=1), checkpoint).f1) == 1
 
 
+def test_a_checkpoint_of_other_data_is_left_alone_and_the_run_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, few, checkpoint = first(white_squares(), 4), first(white_squares(), 2), tmp_path / "checkpoint.pt"
+    other = Negatives(255 - data.pixels, data.places)
+    recipe = Recipe(quarter_epochs=1, epochs=0, batch=2, warm_up=1)
+
+    def starts_anew(learnt: Negatives, held_out: Negatives) -> bool:
+        """Whether a training did an epoch of its own; the checkpoint that it found is put back."""
+        before = checkpoint.read_bytes()
+        capsys.readouterr()
+        train(build(1), learnt, held_out, recipe, checkpoint)
+        anew = checkpoint.read_bytes() != before
+        assert ("checkpoint.pt is of another training (data): starting anew" in capsys.readouterr().out) is anew
+        checkpoint.write_bytes(before)
+        return anew
+
+    train(build(0), data, few, recipe, checkpoint)
+    assert not starts_anew(Negatives(data.pixels.clone(), data.places), few)
+    assert starts_anew(other, few)
+    assert starts_anew(data, first(other, 2))
+
+    old = torch.load(checkpoint, weights_only=True)
+    del old["data"]
+    torch.save(old, checkpoint)
+    assert starts_anew(data, few), "a checkpoint of before says nothing of its data"
+
+
 def test_a_cosine_falls_every_epoch_and_a_plateau_waits() -> None:
     data = first(white_squares(), 2)
     rates = {
