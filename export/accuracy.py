@@ -29,14 +29,18 @@ class Accuracy:
 def check_accuracy(spec: ModelSpec, runtime: str, run: Run, labelled: Labelled, truth: Arrays) -> Accuracy:
     """Compare verdicts of ``run`` with those of the trained network, whose answers are ``truth``.
 
-    Raises ParityError where accuracy falls by more than ``specs.LARGEST_ACCURACY_LOSS``, or where a verdict changes
-    that was not in doubt.
+    Raises ParityError where an output is not finite, where accuracy falls by more than
+    ``specs.LARGEST_ACCURACY_LOSS``, or where a verdict changes that was not in doubt.
     """
     name = spec.outputs[0].name
-    before = truth[name][:, spec.positive_index]
-    after = np.concatenate([run(batch)[name] for batch in _batches(spec, labelled.pixels)])[:, spec.positive_index]
-    found = compare(spec, before, after, labelled.positive)
     where = f"{spec.network_model}: {runtime} on {labelled.said}"
+    answers = [run(batch) for batch in _batches(spec, labelled.pixels)]
+    for tensor in spec.outputs:  # a comparison would take NaN for a no
+        if not all(np.isfinite(answer[tensor.name]).all() for answer in answers):
+            raise ParityError(f"{where} gives a {tensor.name} that is not finite. Not published.")
+    before = truth[name][:, spec.positive_index]
+    after = np.concatenate([answer[name] for answer in answers])[:, spec.positive_index]
+    found = compare(spec, before, after, labelled.positive)
     if found.trained - found.file > LARGEST_ACCURACY_LOSS:
         raise ParityError(
             f"{where} is right {found.file:.1%} of the time, the trained network {found.trained:.1%}; "

@@ -24,7 +24,7 @@ LEVELS = 255.0
 def _only_valid(output: Tensor, valid: Tensor) -> Tensor:
     """``output`` [n, ...] where ``valid`` [n, 1] is true, NaN elsewhere."""
     shape = (-1,) + (1,) * (output.dim() - 1)
-    return torch.where(valid.reshape(shape), output, torch.full((), float("nan")))
+    return output.masked_fill(~valid.reshape(shape), float("nan"))  # with no tensor of its own, which has a device
 
 
 class FilmOriginGraph(nn.Module):

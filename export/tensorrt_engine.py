@@ -67,7 +67,9 @@ def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict
     for tensor in (network.get_input(number) for number in range(network.num_inputs)):
         profile.set_shape(tensor.name, *((batch, *tuple(tensor.shape)[1:]) for batch in ENGINE_BATCHES))
     config.add_optimization_profile(profile)
-    capabilities = _target(trt, library, config)
+    capabilities = targets(library)
+    if library == "tensorrt_rtx":
+        _aim(trt, config, capabilities)
     with _timings(trt, library, config):
         engine = builder.build_serialized_network(network, config)
     if engine is None:
@@ -95,14 +97,18 @@ def _timings(trt: Any, library: str, config: Any) -> Iterator[None]:
     cache.write_bytes(memoryview(config.get_timing_cache().serialize()))
 
 
-def _target(trt: Any, library: str, config: Any) -> Sequence[str]:
+def targets(library: str) -> Sequence[str]:
+    """Compute capabilities that ``library`` builds for here: ``tensorrt`` for that of this machine's GPU, if any."""
     if library == "tensorrt_rtx":
-        config.num_compute_capabilities = len(CAPABILITIES)
-        for number, capability in enumerate(CAPABILITIES):
-            config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}"), number)
         return CAPABILITIES
     gpu = find_gpu()
     return [gpu.capability] if gpu else []
+
+
+def _aim(trt: Any, config: Any, capabilities: Sequence[str]) -> None:
+    config.num_compute_capabilities = len(capabilities)
+    for number, capability in enumerate(capabilities):
+        config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}"), number)
 
 
 def misfit(facts: Mapping[str, Any], installed: str, gpu: Gpu | None) -> str:
@@ -129,9 +135,12 @@ def misfit(facts: Mapping[str, Any], installed: str, gpu: Gpu | None) -> str:
 
 
 def check_fits(path: Path, library: str) -> None:
-    """Raise EngineError where the engine at ``path`` does not run here, by the manifest beside it, if there is one."""
+    """Raise EngineError where the engine at ``path`` does not run here, by the manifest beside it.
+
+    Where there is none, as of one just built, it is taken to be built here.
+    """
     manifest = manifest_file(path)
-    built = {"library": library, "version": installed_version(library), "compute_capabilities": CAPABILITIES}
+    built = {"library": library, "version": installed_version(library), "compute_capabilities": targets(library)}
     facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else built
     if why := misfit(facts, installed_version(library), find_gpu()):
         raise EngineError(f"{path} cannot be run. {why}")

@@ -1,7 +1,8 @@
 """Runs a published TorchScript network on a device; tensors come and go where they are (DLPack)."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,30 @@ CPU_BATCH = 4
 """Pictures a run on the CPU: its caches hold no more, and a batch of 64 would need gigabytes."""
 
 
+@contextmanager
+def precision_of(spec: specs.ModelSpec) -> Iterator[None]:
+    """What PyTorch computes within is computed as ``spec`` asks: in single precision without TF32, which cuDNN would
+    use of its own accord, or as PyTorch would have it anyway. The settings are the process's, and are put back."""
+    import torch
+
+    settings: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [setting.allow_tf32 for setting in settings]
+    for setting, allowed in zip(settings, before, strict=True):
+        setting.allow_tf32 = allowed and spec.precision != "f32"  # ten bits of mantissa are no single precision
+    try:
+        yield
+    finally:
+        for setting, allowed in zip(settings, before, strict=True):
+            setting.allow_tf32 = allowed
+
+
 class TorchNetwork:
     """A loaded network, called with its inputs by name: torch tensors or anything with DLPack, batch first."""
 
     def __init__(self, spec: specs.ModelSpec, module: Any, device: str) -> None:
         self.inputs = (spec.pixels.name, specs.VALID.name)
         self._outputs = [output.name for output in spec.outputs]
-        self._module, self._device = module, device
+        self._module, self._device, self._spec = module, device, spec
         self._batch = CPU_BATCH if device == "cpu" else specs.MAX_BATCH
 
     def __call__(self, inputs: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -27,7 +45,7 @@ class TorchNetwork:
         from torch.utils.dlpack import from_dlpack
 
         tensors = [torch.cat([from_dlpack(part).to(self._device) for part in inputs[name]]) for name in self.inputs]
-        with torch.inference_mode():
+        with torch.inference_mode(), precision_of(self._spec):
             runs = [
                 self._run(*rows) for rows in zip(*(torch.split(tensor, self._batch) for tensor in tensors), strict=True)
             ]

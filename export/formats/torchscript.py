@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from export.errors import ExportError
 from export.format import Format
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
 from film.specs import VALID, ModelSpec
+from film.torch_network import precision_of
 
 
 class Named(nn.Module):
@@ -42,7 +44,29 @@ def write_torchscript(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's backend takes nothing else
         traced = torch.jit.trace(Named(graph).eval(), example(spec, torch.device("cpu")), check_trace=False)  # type: ignore[no-untyped-call]
+        _name_no_device(traced)
         torch.jit.save(traced, str(path))
+
+
+def _name_no_device(traced: torch.jit.ScriptModule) -> None:
+    """Have every step of a trace stay on the device that its tensor is on, or raise ExportError.
+
+    Keras moves each tensor to its device by name, also where it is already, and a trace keeps the name: on a GPU the
+    file would carry every tensor to the CPU, away from its own weights. Traced on one device, the moves do nothing.
+    """
+    torch._C._jit_pass_inline(traced.graph)
+    for node in [node for node in traced.graph.nodes() if node.kind() == "aten::to"]:
+        arguments = [argument.name for argument in torch._C.parse_schema(node.schema()).arguments]
+        for place in reversed(range(len(arguments))):
+            if arguments[place] in ("device", "layout", "pin_memory"):
+                node.removeInput(place)  # what is left is aten::to.dtype
+    named = {node.kind() for node in traced.graph.nodes() if any(_is_device(value) for value in node.inputs())}
+    if named:
+        raise ExportError(f"the trace names a device in {', '.join(sorted(named))}: it would run nowhere else.")
+
+
+def _is_device(value: torch._C.Value) -> bool:
+    return str(value.type()) == "Device" and bool(value.node().hasAttribute("value"))
 
 
 def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
@@ -52,7 +76,7 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
         loaded = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
 
     def run(inputs: Arrays) -> dict[str, Any]:
-        with torch.no_grad():
+        with torch.no_grad(), precision_of(spec):
             tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
             outputs = loaded(**tensors)
         return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}

@@ -53,6 +53,14 @@ def test_a_sure_verdict_must_not_turn() -> None:
         check(BEFORE, after)
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+@pytest.mark.parametrize("picture", [0, COUNT // 2 - 1])
+def test_an_answer_that_is_no_number_is_refused(broken: float, picture: int) -> None:
+    after = np.where(np.arange(COUNT) == picture, broken, BEFORE)  # of pictures that are "no": NaN is not over a half
+    with pytest.raises(ParityError, match="abacus on 250 toys gives a SCORES that is not finite"):
+        check(BEFORE, after)
+
+
 def test_negatives_to_calibrate_on_are_not_those_to_judge_by(make_source: MakeSource) -> None:
     pictures = make_source("condition").pictures
     labelled = pictures.labelled(NEGATIVE_CONDITION)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from export.formats.torchscript import start, write_torchscript
 from export.graphs import FilmOriginExplainGraph, FilmOriginGraph
 from export.onnx_file import write_onnx
 from export.parity import check_parity
@@ -57,6 +58,18 @@ def file(graph: nn.Module, spec: ModelSpec, tmp_path_factory: pytest.TempPathFac
 def test_its_file_passes_the_gate(graph: nn.Module, spec: ModelSpec, file: Path) -> None:
     differences = check_parity(graph, spec, file, drawn_pictures(SIDE))
     assert all(value <= ONNX_TOLERANCE * HEATMAP.slack for value in differences.values())
+
+
+def test_its_torchscript_answers_so_on_any_device(graph: nn.Module, spec: ModelSpec, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    write_torchscript(graph, spec, path)
+    assert "torch.device" not in torch.jit.load(str(path)).code  # type: ignore[no-untyped-call]
+    pixels = torch.from_numpy(drawn_pictures(SIDE))
+    valid = torch.ones(len(pixels), 1, dtype=torch.bool)
+    said = start(path, spec, torch.device("cpu"))({"PIXELS": pixels.numpy(), "VALID": valid.numpy()})
+    with torch.no_grad():
+        for output, right in zip(spec.outputs, graph(pixels, valid), strict=True):
+            np.testing.assert_allclose(said[output.name], right.numpy(), atol=ONNX_TOLERANCE)
 
 
 def test_the_verdict_is_the_one_that_is_explained(network: Any, graph: nn.Module) -> None:

@@ -5,19 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from export.errors import ExportError
 from export.format import FORMATS, load_format
 from export.formats.openvino_int8 import in_int8, kept_in_float, quantise, read_plain
+from export.formats.torchscript import write_torchscript
 from export.graphs import EXPORTABLES
 from export.labelled import Pictures
 from export.parity import answers, largest_difference
 from export.pictures import drawn_pictures
 from export.source import Source
 from film.network import load_network
-from film.specs import FILM_ORIGIN, VALID
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, VALID, ModelSpec
 from tests.export.conftest import SMALL, MakeSource
 
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
 PORTABLE = ("torchscript", "openvino")
 
 
@@ -33,6 +37,12 @@ def check(source: Source, name: str, folder: Path) -> Path:
     for trial in trials:
         largest_difference(source.truth, source.spec, trial, trial.start(path), source.judged_on)
     return path
+
+
+def assert_names_no_device(path: Path) -> None:
+    graph = torch.jit.load(str(path)).inlined_graph  # type: ignore[no-untyped-call]
+    values = [value for node in graph.nodes() for value in node.inputs() if str(value.type()) == "Device"]
+    assert not [value for value in values if value.node().kind() == "prim::Constant" and value.toIValue() is not None]
 
 
 def test_every_format_is_called_as_it_is_listed() -> None:
@@ -60,6 +70,27 @@ def test_torchscript_s_arguments_are_called_as_triton_looks_for_them(make_source
     path = check(make_source("grain"), "torchscript", tmp_path)
     loaded = torch.jit.load(str(path))
     assert [argument.name for argument in loaded.forward.schema.arguments] == ["self", "PIXELS", "VALID"]
+
+
+@pytest.mark.parametrize("network", ["grain", "founding", "condition"])
+def test_torchscript_names_no_device(make_source: MakeSource, network: str, tmp_path: Path) -> None:
+    load_format("torchscript").write(make_source(network), tmp_path / "model.pt")
+    assert_names_no_device(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("spec", [FILM_ORIGIN, FILM_ORIGIN_EXPLAIN], ids=str)
+def test_the_served_torchscript_names_no_device(spec: ModelSpec) -> None:
+    assert_names_no_device(REPOSITORY / spec.network_model / "1" / "model.pt")
+
+
+def test_a_trace_that_would_run_on_one_device_only_is_not_written(tmp_path: Path) -> None:
+    class Fixed(nn.Module):
+        def forward(self, pixels: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return (torch.where(valid, pixels.float().mean((1, 2, 3))[:, None], torch.full((), 0.0)),)
+
+    with pytest.raises(ExportError, match="names a device in aten::full"):
+        write_torchscript(Fixed(), SMALL, tmp_path / "model.pt")
+    assert not list(tmp_path.iterdir())
 
 
 def test_torchscript_of_the_served_film_origin_is_small_enough_to_be_committed(tmp_path: Path) -> None:

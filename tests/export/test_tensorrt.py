@@ -1,7 +1,9 @@
 """Engines: built for real where a TensorRT library is installed, and refused in words where they do not fit."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -69,6 +71,18 @@ def test_an_engine_that_does_not_fit_is_told_apart(installed: str, gpu: Gpu | No
 
 def test_an_engine_that_fits_is_let_through() -> None:
     assert misfit(FACTS, "1.7", Gpu("8.6")) == ""
+
+
+@pytest.mark.parametrize("capability", ["7.5", "9.0"])
+def test_an_engine_that_was_just_built_is_tried_on_the_gpu_that_it_was_built_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capability: str
+) -> None:
+    monkeypatch.setattr(tensorrt_engine, "find_gpu", lambda: Gpu(capability))
+    for library in ("tensorrt", RTX):
+        monkeypatch.setitem(sys.modules, library, SimpleNamespace(__version__="10.9"))
+    check_fits(tmp_path / "model.plan", "tensorrt")
+    with pytest.raises(EngineError, match=f"this GPU has {capability}"):
+        check_fits(tmp_path / "model_rtx.plan", RTX)
 
 
 def test_full_tensorrt_says_what_it_wants() -> None:
