@@ -108,9 +108,14 @@ class InProcess:
         return [*self._cores.values()]
 
     def _open(self, cores: Mapping[ProcessPoolExecutor, set[int]]) -> None:
-        with _environment(profile("cpu").environment):  # libraries read it when they are loaded
+        with _environment(self._variables()):  # libraries read it when they are loaded
             for opening in [process.submit(_open, each, *self._given) for process, each in cores.items()]:
                 opening.result()
+
+    def _variables(self) -> Mapping[str, str]:
+        """The server's, but for what suits its own way to decode: Pillow's buffers are served best as glibc would."""
+        whole = profile("cpu").environment
+        return whole if self._given[2] == "fast" else {k: v for k, v in whole.items() if not k.startswith("MALLOC_")}
 
 
 @contextmanager
