@@ -14,20 +14,19 @@ CPU_BATCH = 4
 
 
 @contextmanager
-def precision_of(spec: specs.ModelSpec) -> Iterator[None]:
-    """What PyTorch computes within is computed as ``spec`` asks: in single precision without TF32, which cuDNN would
-    use of its own accord, or as PyTorch would have it anyway. The settings are the process's, and are put back."""
+def true_to(precision: str) -> Iterator[None]:
+    """Within it PyTorch computes "f32" in that, without the TF32 that cuDNN would use by itself; all else as it would
+    anyway. The settings are the process's, and are put back."""
     import torch
 
-    settings: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [setting.allow_tf32 for setting in settings]
-    for setting, allowed in zip(settings, before, strict=True):
-        setting.allow_tf32 = allowed and spec.precision != "f32"  # ten bits of mantissa are no single precision
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    if precision == "f32":  # ten bits of mantissa are no single precision
+        matmul.allow_tf32 = cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        for setting, allowed in zip(settings, before, strict=True):
-            setting.allow_tf32 = allowed
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 class TorchNetwork:
@@ -45,7 +44,7 @@ class TorchNetwork:
         from torch.utils.dlpack import from_dlpack
 
         tensors = [torch.cat([from_dlpack(part).to(self._device) for part in inputs[name]]) for name in self.inputs]
-        with torch.inference_mode(), precision_of(self._spec):
+        with torch.inference_mode(), true_to(self._spec.precision):
             runs = [
                 self._run(*rows) for rows in zip(*(torch.split(tensor, self._batch) for tensor in tensors), strict=True)
             ]

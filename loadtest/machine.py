@@ -1,5 +1,6 @@
 """What a measurement is of: the machine, how busy it was before, and the commit."""
 
+import hashlib
 import os
 import platform
 import shutil
@@ -40,15 +41,17 @@ def versions() -> dict[str, str]:
     return {name: _version(name) for name in PACKAGES}
 
 
-def commit() -> str:
-    """The git commit of this code, with "+" when files differ from it; "unknown" outside a repository."""
-    here = Path(__file__).parent
+def commit(folder: Path = Path(__file__).parent) -> str:
+    """The git commit of the code in ``folder``; "unknown" outside a repository.
+
+    Where tracked files differ from it, "+" and a digest of the difference follow, which tells one edit from another.
+    """
     try:
-        head = _said(["git", "rev-parse", "HEAD"], here)
-        changed = _said(["git", "status", "--porcelain", "--untracked-files=no"], here)
+        head = _said(["git", "rev-parse", "HEAD"], folder)
+        edits = subprocess.run(["git", "diff", "HEAD"], cwd=folder, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return head + ("+" if changed else "")
+    return f"{head}+{hashlib.sha256(edits).hexdigest()[:8]}" if edits else head
 
 
 def _said(command: list[str], where: Path) -> str:

@@ -17,7 +17,7 @@ from export.formats.torchscript import Named, example
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
 from film.specs import MAX_BATCH, VALID, ModelSpec
-from film.torch_network import precision_of
+from film.torch_network import true_to
 
 
 def _lacks(_spec: ModelSpec) -> str:
@@ -29,7 +29,11 @@ def _lacks(_spec: ModelSpec) -> str:
 def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch.device) -> None:
     """Compile ``graph`` (a module of ``export.graphs`` in PyTorch alone) for ``device`` into ``path``; any batch."""
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
-    with warnings.catch_warnings(), torch.no_grad(), precision_of(spec):  # a compiled matmul keeps what it saw here
+    with (
+        warnings.catch_warnings(),
+        torch.no_grad(),
+        true_to(spec.precision),
+    ):  # compiled matmuls keep what they saw
         warnings.simplefilter("ignore")
         program = torch.export.export(
             Named(deepcopy(graph).to(device)).eval(),
@@ -44,7 +48,7 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     loaded = torch._inductor.aoti_load_package(str(path))
 
     def run(inputs: Arrays) -> dict[str, Any]:
-        with torch.no_grad(), precision_of(spec):
+        with torch.no_grad(), true_to(spec.precision):
             outputs = loaded(*(torch.from_numpy(inputs[name]).to(device) for name in (spec.pixels.name, VALID.name)))
         return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}
 

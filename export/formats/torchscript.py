@@ -17,7 +17,7 @@ from export.format import Format
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
 from film.specs import VALID, ModelSpec
-from film.torch_network import precision_of
+from film.torch_network import true_to
 
 
 class Named(nn.Module):
@@ -76,7 +76,7 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
         loaded = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
 
     def run(inputs: Arrays) -> dict[str, Any]:
-        with torch.no_grad(), precision_of(spec):
+        with torch.no_grad(), true_to(spec.precision):
             tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
             outputs = loaded(**tensors)
         return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}

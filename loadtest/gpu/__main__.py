@@ -42,6 +42,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("model_repository"),
     show_default=True,
+    help="Of the networks, and of the server.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/gpu"), show_default=True)
 def main(

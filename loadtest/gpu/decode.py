@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from film.preprocess import preprocess
 from film.specs import ModelSpec
@@ -25,10 +26,11 @@ class Decoder:
     open: Callable[[ModelSpec], Decode]
 
 
-def decoders(cuda: bool) -> tuple[Decoder, ...]:
-    """Those of the CPU, and with ``cuda`` those of the GPU."""
-    cpu = (Decoder("CPU, as the cpu profile", _cpu), Decoder("DALI on the CPU", lambda spec: _dali(spec, "cpu")))
-    return (*cpu, Decoder("DALI on the GPU", lambda spec: _dali(spec, "gpu"))) if cuda else cpu
+def decoders(device: torch.device) -> tuple[Decoder, ...]:
+    """Those of the CPU, and those of ``device`` where it is a GPU."""
+    cpu = (Decoder("CPU, as the cpu profile", _cpu), Decoder("DALI on the CPU", lambda spec: _dali(spec, None)))
+    gpu = Decoder("DALI on the GPU", lambda spec: _dali(spec, device.index or 0))
+    return (*cpu, gpu) if device.type == "cuda" else cpu
 
 
 def pictures_per_second(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
@@ -47,16 +49,17 @@ def _cpu(spec: ModelSpec) -> Decode:
     return lambda blobs: list(pool.map(lambda blob: preprocess([blob], spec.size), blobs))
 
 
-def _dali(spec: ModelSpec, device: str) -> Decode:
+def _dali(spec: ModelSpec, gpu: int | None) -> Decode:
+    """On the CPU where ``gpu``, which numbers one, is None."""
     try:
         from film.ops.dali.graphs import classifier_pipeline
         from film.ops.dali.runner import Runner
     except ImportError as error:
         raise Unavailable("DALI is not installed: pip install -c constraints.txt -e '.[dali]'") from error
-    runner = Runner(classifier_pipeline(spec.size, "gpu" if device == "gpu" else "cpu", 0 if device == "gpu" else None))
+    runner = Runner(classifier_pipeline(spec.size, "cpu" if gpu is None else "gpu", gpu))
 
     def decode(blobs: Sequence[bytes]) -> object:
         (pixels,) = runner([np.frombuffer(blob, np.uint8) for blob in blobs])
-        return pixels.as_cpu()[0] if device == "gpu" else pixels  # bringing one back waits for them all
+        return pixels if gpu is None else pixels.as_cpu()[0]  # bringing one back waits for them all
 
     return decode

@@ -60,10 +60,17 @@ def example(spec: ModelSpec, pictures: NDArray[np.uint8], batch: int, device: to
     )
 
 
+def published(folder: Path, name: str) -> Path:
+    """The file called ``name`` of a version ``folder``; Unavailable where it is missing."""
+    if not (folder / name).is_file():
+        raise Unavailable(f"{name} is missing: python -m export")
+    return folder / name
+
+
 def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Path, torch.device], Run]:
     def load(folder: Path, device: torch.device) -> Run:
         with _hushed():
-            network = torch.jit.load(str(_file(folder, "model.pt")), map_location=device)  # type: ignore[no-untyped-call]
+            network = torch.jit.load(str(published(folder, "model.pt")), map_location=device)  # type: ignore[no-untyped-call]
         if channels_last:
             network = network.to(memory_format=torch.channels_last)
 
@@ -78,7 +85,7 @@ def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Pat
 
 
 def _pt2(folder: Path, device: torch.device) -> Run:
-    package = torch._inductor.aoti_load_package(str(_file(folder, "model.pt2")))
+    package = torch._inductor.aoti_load_package(str(published(folder, "model.pt2")))
 
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
         with torch.inference_mode():
@@ -129,7 +136,7 @@ def _tensorrt(folder: Path, device: torch.device) -> Run:
     except ImportError as error:
         raise Unavailable("tensorrt is not installed") from error
     logger = trt.Logger(trt.Logger.ERROR)
-    engine = trt.Runtime(logger).deserialize_cuda_engine(_file(folder, "model.plan").read_bytes())
+    engine = trt.Runtime(logger).deserialize_cuda_engine(published(folder, "model.plan").read_bytes())
     if engine is None:
         raise Unavailable("model.plan does not fit this machine; export it here again")
     context = engine.create_execution_context()
@@ -147,12 +154,6 @@ def _tensorrt(folder: Path, device: torch.device) -> Run:
         return outputs
 
     return run
-
-
-def _file(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
-        raise Unavailable(f"{name} is missing: python -m export")
-    return folder / name
 
 
 @contextlib.contextmanager

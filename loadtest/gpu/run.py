@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from film.errors import SafelightError
 from film.preprocess import preprocess
-from film.specs import CLASSIFIERS, PARITY_TOLERANCE, Arithmetic, ModelSpec
+from film.specs import CLASSIFIERS, PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
+from film.torch_network import true_to
 from loadtest.gpu import ceilings, cost, decode, networks, served
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.timing import seconds_each
-from serving.errors import ServingError
+from serving.settings import Settings
 
 ARITHMETIC: dict[str, Arithmetic] = {"f32": "fp32", "fp16": "fp16", "bf16": "bf16"}
 BYTES = {"f32": 4, "fp16": 2, "bf16": 2}
@@ -53,6 +55,8 @@ class Results:
 
 def measure(plan: Plan, blobs: Sequence[bytes], say: Say = lambda _: None) -> Results:
     """Ceilings, networks, decoders and the server, on ``plan.device``; ``blobs`` are encoded pictures."""
+    if plan.device.index is not None and plan.device.type == "cuda":
+        torch.cuda.set_device(plan.device)  # or graphs, streams and TensorRT would use the first
     results = Results(machine=describe(plan.device))
     say("the device's own limits")
     limits = ceilings.measure(plan.device, 4 * plan.seconds)
@@ -82,6 +86,7 @@ def _networks(
     pictures = preprocess(blobs, spec.size).pixels
     try:
         trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
+        needed = cost.read_cost(networks.published(folder, "model.onnx"))
     except Unavailable as error:
         results.missing.append(f"{spec.network_model}: {error}")
         return
@@ -89,19 +94,28 @@ def _networks(
     for way in networks.ways(spec, plan.device):
         say(f"{spec.network_model}: {way.name}")
         try:
-            run = way.load(folder, plan.device)
-            inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
-            said = [value.float().cpu().numpy() for value in run(*inputs)]
-            difference = max(float(np.abs(a - b).max()) for a, b in zip(said, truth, strict=True))
-            rates = _rates(plan, spec, way, run, pictures, limits)
+            with true_to(way.precision):
+                run = way.load(folder, plan.device)
+                inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
+                said = [value.float().cpu().numpy() for value in run(*inputs)]
+                rates = _rates(plan, spec, way, run, pictures, limits, needed)
         except (Unavailable, RuntimeError) as error:
             results.missing.append(f"{spec.network_model}, {way.name}: {str(error).splitlines()[0]}")
             continue
-        judged = {
-            "largest_difference": difference,
-            "within_tolerance": difference <= PARITY_TOLERANCE[ARITHMETIC[way.precision]],
-        }
+        judged = _judged(spec, way, said, truth)
         results.networks += [{"model": spec.name, "way": way.name, **rate, **judged} for rate in rates]
+
+
+def _judged(
+    spec: ModelSpec, way: networks.Way, said: Sequence[NDArray[Any]], truth: Sequence[NDArray[Any]]
+) -> dict[str, Any]:
+    """How far ``said`` is from ``truth``, each output held to its own tolerance, as when it was exported."""
+    allowed = [tolerated(output, PARITY_TOLERANCE[ARITHMETIC[way.precision]]) for output in spec.outputs]
+    differences = [np.abs(a - b).max() for a, b in zip(said, truth, strict=True)]
+    return {
+        "largest_difference": float(np.max(differences)),  # NaN where any is
+        "within_tolerance": all(bool(one <= most) for one, most in zip(differences, allowed, strict=True)),
+    }
 
 
 def _rates(
@@ -111,9 +125,9 @@ def _rates(
     run: networks.Run,
     pictures: NDArray[np.uint8],
     limits: ceilings.Ceilings,
+    needed: cost.Cost,
 ) -> list[dict[str, Any]]:
     """Pictures/s of each batch, and what the roofline allows."""
-    needed = cost.read_cost(plan.repository / spec.network_model / "1" / "model.onnx")
     rows = []
     for batch in plan.batches:
         inputs = networks.example(spec, pictures, batch, plan.device)
@@ -131,7 +145,7 @@ def _rates(
 
 
 def _decoders(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Results, say: Say) -> None:
-    for decoder in decode.decoders(plan.device.type == "cuda"):
+    for decoder in decode.decoders(plan.device):
         say(f"{spec.name}: {decoder.name}")
         try:
             work = decoder.open(spec)
@@ -143,9 +157,10 @@ def _decoders(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Resu
 
 
 def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Results) -> None:
+    settings = Settings(profile=plan.profile, models=(spec.name,), repository=plan.repository.absolute())
     try:
-        rate = served.pictures_per_second(plan.profile, spec, blobs, 3 * plan.seconds, plan.clients, max(plan.batches))
-    except (ServingError, served.NoVerdict) as error:
+        found = served.measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, max(plan.batches))
+    except (SafelightError, served.NoVerdict) as error:
         results.missing.append(f"{spec.name} through Triton, profile {plan.profile}: {error}")
         return
     fastest = max((row["pictures_per_second"] for row in results.decoders if row["model"] == spec.name), default=None)
@@ -153,7 +168,9 @@ def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Result
         {
             "model": spec.name,
             "profile": plan.profile,
-            "pictures_per_second": rate,
-            "of_decoding": rate / fastest if fastest else None,
+            "pictures_per_second": found.pictures_per_second,
+            "of_decoding": found.pictures_per_second / fastest if fastest else None,
+            "wrong": found.wrong,
+            "reason": found.reason,
         }
     )

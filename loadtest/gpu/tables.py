@@ -44,13 +44,14 @@ def markdown(results: Results) -> str:
         ),
         "## JPEG to verdict through Triton",
         _table(
-            ["model", "profile", "pictures/s", "of the fastest decoder"],
+            ["model", "profile", "right pictures/s", "of the fastest decoder", "wrong"],
             [
                 [
                     row["model"],
                     row["profile"],
                     f"{row['pictures_per_second']:,.0f}",
                     "-" if row["of_decoding"] is None else f"{row['of_decoding']:.0%}",
+                    f"{row['wrong']}, as: {row['reason']}" if row["wrong"] else "0",
                 ]
                 for row in results.served
             ],

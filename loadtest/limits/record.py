@@ -4,12 +4,13 @@ A run that was killed goes on where it stopped when the same command is given ag
 pictures. Whatever else lies there is moved aside, never written over.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from loadtest import pictures
 
 Row = dict[str, Any]
 
@@ -61,12 +62,11 @@ class Record:
 
 def described(name: str, blobs: Sequence[bytes]) -> Row:
     """Which pictures: their origin, number, mean size in bytes, and a digest that tells others from them."""
-    digest = hashlib.sha256(b"".join(hashlib.sha256(blob).digest() for blob in blobs)).hexdigest()[:12]
     return {
         "origin": name,
         "count": len(blobs),
         "mean_bytes": round(sum(map(len, blobs)) / len(blobs)),
-        "digest": digest,
+        "digest": pictures.digest(blobs),
     }
 
 

@@ -61,8 +61,8 @@ def main(
     """Measure peers with our two networks: pictures/s, waiting, memory, cold start, and whether answers are right.
 
     Writes peers.json (which a run that was cut short goes on with), peers.md, peers.png and logs to the folder OUT.
-    The same command again measures what is missing and what failed. Exit code 1 where it cannot go on or a peer failed,
-    3 where the time was over first.
+    The same command again measures what is missing and what failed, if machine, commit and pictures are the same.
+    Exit code 1 where it cannot go on or a peer failed, 3 where the time was over first.
     """
     from loadtest.peers import session  # a second that --help need not pay
     from loadtest.peers.runner import Plan

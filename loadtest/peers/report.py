@@ -11,15 +11,13 @@ from loadtest.peers.summary import Row, Speed
 RUNTIME_NAMES = {"torch": "PyTorch", "keras": "Keras", "openvino": "OpenVINO"}
 
 
-def markdown(
-    rows: Sequence[Row], tuned: Sequence[Tuned], plan: Mapping[str, Any], peers: tuple[Peer, ...], commit: str
-) -> str:
+def markdown(rows: Sequence[Row], tuned: Sequence[Tuned], plan: Mapping[str, Any], peers: tuple[Peer, ...]) -> str:
     """One page: where and how it was measured, a table for each network, the settings, and what failed."""
     where = ", ".join(f"{name} {value}" for name, value in plan["machine"].items())
     rounds = max((row.rounds for row in rows), default=0)
     parts = [
         "# Peers side by side",
-        f"Measured at commit {commit or 'unknown'} on: {where}.",
+        f"Measured at commit {plan['commit']} on: {where}.",
         f"Medians of {rounds} interleaved rounds, {plan['seconds']:g} s for each number of users (least to most in "
         f"brackets), closed loop, {plan['pictures']['count']} pictures of the mix `{plan['pictures']['mix']}`. "
         "PyTorch is the exported TorchScript of the same weights, operation by operation on the CPU. Peers decode with "

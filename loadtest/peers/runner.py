@@ -178,6 +178,7 @@ def conditions(
         "runtimes": list(plan.runtimes),
         "weights": {name: one.weights for name, one in files.items()},
         "pictures": pictures,
+        "commit": machine.commit(),
         "machine": machine.hardware(),
         "versions": machine.versions(),
         "installed": {peer.name: environments.versions(peer, folder) for peer in plan.peers},

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtest import expected, machine, pictures
+from loadtest import expected, pictures
 from loadtest.peers import report
 from loadtest.peers.environments import FOLDER
 from loadtest.peers.measure import Pictures, written
@@ -35,7 +35,8 @@ def run(plan: Plan, count: int, mix: str, out: Path, console: Console, folder: P
             files[spec.name] = prepare(spec, sorted(needed), folder / "models")
     with console.status("installing") as status:
         pythons, failures = install(plan.peers, status.update, folder)
-    store = Store(out / "peers.json", conditions(plan, files, {"count": count, "mix": mix}, folder))
+    sent_pictures = {"count": count, "mix": mix, "digest": pictures.digest(blobs)}
+    store = Store(out / "peers.json", conditions(plan, files, sent_pictures, folder))
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     over = ""
     with written(blobs) as sent, Progress(*columns, console=console) as progress:
@@ -70,7 +71,7 @@ def _stop(number: int, _frame: object) -> None:
 
 def _report(store: Store, plan: Plan, out: Path, console: Console) -> None:
     rows = summarise(store.cells)
-    page = report.markdown(rows, store.tuned, store.plan, plan.peers, machine.commit())
+    page = report.markdown(rows, store.tuned, store.plan, plan.peers)
     (out / "peers.md").write_text(page, encoding="utf-8")
     report.plot(rows, [spec.name for spec in plan.models], plan.peers, out / "peers.png")
     console.print(page, markup=False)

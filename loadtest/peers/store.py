@@ -83,9 +83,7 @@ class Store:
             raise PeersError(f"{self.path} was not written by this program: {error!r}. Name another --out.") from error
         differing = [name for name in sorted({*plan, *self.plan}) if plan.get(name) != self.plan.get(name)]
         if differing:
-            said = "; ".join(
-                f"{name}: {_short(plan.get(name))} then, {_short(self.plan.get(name))} now" for name in differing
-            )
+            said = "; ".join(f"{name}: {_short(plan, name)} then, {_short(self.plan, name)} now" for name in differing)
             raise PeersError(f"{self.path} was measured otherwise ({said}). Name another --out, or delete the file.")
 
     def _write(self) -> None:
@@ -100,8 +98,8 @@ class Store:
         half.replace(self.path)  # in one step: a run may be cut short at any moment
 
 
-def _short(value: object) -> str:
-    said = repr(value)
+def _short(plan: Mapping[str, Any], name: str) -> str:
+    said = repr(plan[name]) if name in plan else "not known"
     return said if len(said) < 300 else f"{said[:300]}..."
 
 

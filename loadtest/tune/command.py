@@ -24,7 +24,8 @@ Examples:
 \b
 Exit codes: 0 the overlay is written, 2 the command was not understood, a server
 could not be started or there are no pictures, 3 the profile answers wrongly.
-Ctrl-C stops it; the same command goes on where it was.
+Ctrl-C stops it; the same command goes on where it was, if machine, commit and
+pictures are the same.
 """
 
 
@@ -116,7 +117,8 @@ def tune(
     if options["aim"] == "p99" and options["rate"] is None:
         raise click.UsageError("--aim p99 needs a --rate, in pictures/s; half of what the machine can do is a good one")
     from film.errors import SafelightError
-    from loadtest.machine import hardware
+    from loadtest.machine import commit, hardware
+    from loadtest.pictures import digest
     from loadtest.tune.contest import Plan, WrongAnswers
     from loadtest.tune.journal import Journal
 
@@ -126,9 +128,11 @@ def tune(
         file = out / "measurements.json"
         if fresh:
             file.unlink(missing_ok=True)
-        about = {**vars(plan), "mix": mix_name, "pictures": str(pictures or ""), "count": count, "margin": margin}
-        journal = Journal(file, {**about, "machine": hardware(), "models": list(plan.models)})
-        found = _tune(plan, journal, _blobs(mix_name, pictures, count), minutes, margin, tried)
+        blobs = _blobs(mix_name, pictures, count)
+        sent = {"mix": mix_name, "folder": str(pictures or ""), "count": count, "pictures": digest(blobs)}
+        about = {**vars(plan), **sent, "margin": margin, "machine": hardware(), "commit": commit()}
+        journal = Journal(file, about)
+        found = _tune(plan, journal, blobs, minutes, margin, tried)
     except WrongAnswers as error:
         raise AnswersWrongly(str(error)) from error
     except (SafelightError, OSError) as error:
@@ -187,6 +191,8 @@ def _tell(plan: "Plan", journal: "Journal", found: "Found", out: Path) -> None:
     page = markdown(plan, hardware(), journal.made, found)
     (out / "report.md").write_text(page, encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else 160).print(Markdown(page))
+    if not journal.new:
+        click.echo(f"Nothing was measured: all of this was before, on {journal.last}. To measure anew: --fresh")
     if found.trial:
         return
     (out / FILE_NAME).write_text(overlay_text(plan, hardware(), journal.made, found), encoding="utf-8")

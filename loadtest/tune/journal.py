@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -20,11 +21,15 @@ class JournalError(SafelightError):
 
 
 class Journal:
-    """Comparisons in a JSON file, with the ``plan`` that they belong to; JournalError for a file of another plan."""
+    """Comparisons in a JSON file, with the ``plan`` that they belong to; JournalError for a file of another plan.
+
+    ``new`` is how many were made since it was opened, and ``last`` the day (UTC) of the latest of all; "" before any.
+    """
 
     def __init__(self, file: Path, plan: Mapping[str, Any]) -> None:
         self._file, self._plan = file, json.loads(json.dumps(plan))
         self.made: list[Comparison] = []
+        self.new, self.last = 0, ""
         if file.exists():
             self._read()
 
@@ -46,6 +51,7 @@ class Journal:
             comparison = meet(incumbent, challenger, attempt)
             lasted.append(time.monotonic() - begun)
             self.made.append(comparison)
+            self.new, self.last = self.new + 1, datetime.now(UTC).date().isoformat()
             self._write()
             return comparison
 
@@ -54,18 +60,20 @@ class Journal:
     def _read(self) -> None:
         told = json.loads(self._file.read_text(encoding="utf-8"))
         if told["plan"] != self._plan:
-            other = sorted(key for key in self._plan if told["plan"].get(key) != self._plan[key])
+            names = sorted({*told["plan"], *self._plan})
+            other = [name for name in names if told["plan"].get(name) != self._plan.get(name)]
             raise JournalError(
                 f"{self._file} is of a search with another {', '.join(other)}: name another --out, or begin anew "
                 "with --fresh."
             )
+        self.last = told["last"]
         self.made = [
             Comparison(**{**one, "ratios": tuple(one["ratios"]), "reached": tuple(map(tuple, one["reached"]))})
             for one in told["comparisons"]
         ]
 
     def _write(self) -> None:
-        told = {"plan": self._plan, "comparisons": [asdict(one) for one in self.made]}
+        told = {"plan": self._plan, "last": self.last, "comparisons": [asdict(one) for one in self.made]}
         unfinished = self._file.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         unfinished.replace(self._file)

@@ -1,5 +1,7 @@
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -8,10 +10,17 @@ import torch
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from film.specs import FILM_ORIGIN
+from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
+from loadtest.expected import Expected, expect
+from loadtest.gpu import networks, served
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.cost import Cost, read_cost
+from loadtest.gpu.run import Plan, measure
 from loadtest.gpu.timing import seconds_each
+from loadtest.pictures import SAMPLES, read
+from serving.settings import DEFAULT_REPOSITORY, Settings
+
+BLOBS = read(SAMPLES / "digital")
 
 
 @pytest.fixture
@@ -66,10 +75,7 @@ def test_a_piece_of_work_is_timed_by_itself() -> None:
 
 def test_a_dry_run_measures_what_there_is_and_names_what_there_is_not(tmp_path: Path) -> None:
     out = tmp_path / "gpu"
-    options = ["--device", "cpu", "--seconds", "0.01", "--batches", "1", "--no-export", "--no-served"]
-    ran = CliRunner().invoke(main, [*options, "--pictures", "samples/digital", "--out", str(out)])
-    assert ran.exit_code == 0, ran.output
-    found = json.loads(out.with_suffix(".json").read_text())
+    found = dry_run(out, "--no-served")
     assert found["ceilings"]["copy"] > 0
     (row,) = [row for row in found["networks"] if row["way"] == "TorchScript f32" and row["model"] == FILM_ORIGIN.name]
     assert row["pictures_per_second"] > 0
@@ -87,3 +93,118 @@ def test_without_a_gpu_it_says_how_to_try_it(tmp_path: Path) -> None:
     ran = CliRunner().invoke(main, ["--out", str(tmp_path / "gpu")])
     assert ran.exit_code == 1
     assert "--device cpu" in ran.output
+
+
+def test_a_network_without_its_onnx_file_is_not_measured(tmp_path: Path) -> None:
+    place = Path(FILM_ORIGIN.network_model, "1", "model.pt")
+    (tmp_path / place).parent.mkdir(parents=True)
+    shutil.copy(DEFAULT_REPOSITORY / place, tmp_path / place)
+    found = dry_run(tmp_path / "gpu", "--no-served", "--repository", str(tmp_path))
+    assert found["networks"] == []
+    assert "film_origin_net: model.onnx is missing: python -m export" in found["missing"]
+    assert "negative_condition_net: model.pt is missing: python -m export" in found["missing"]
+
+
+@pytest.mark.e2e
+def test_what_is_served_and_held_to_be_right_is_of_the_repository_that_was_named(tmp_path: Path) -> None:
+    """In which film and digital have changed places, and the other network is missing."""
+    repository = tmp_path / "repository"
+    shutil.copytree(DEFAULT_REPOSITORY, repository, symlinks=True)
+    swapped = repository / FILM_ORIGIN.network_model / "1" / "model.onnx"
+    model = onnx.load(swapped)
+    last = [node for node in model.graph.node if node.op_type == "Concat"][-1]
+    last.input[:] = list(reversed(last.input))
+    onnx.save(model, swapped)
+    (repository / NEGATIVE_CONDITION.network_model / "1" / "model.onnx").unlink()
+    found = dry_run(tmp_path / "gpu", "--clients", "2", "--repository", str(repository))
+    (row,) = found["served"]
+    assert row["model"] == FILM_ORIGIN.name
+    assert row["pictures_per_second"] > 0
+    assert row["wrong"] == 0
+    assert any(line.startswith("negative_condition through Triton") for line in found["missing"])
+
+
+@pytest.mark.e2e
+def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two pictures the second is held to be another, and then both are."""
+    right = expect(BLOBS[:2], (FILM_ORIGIN.name,))
+    off = Expected({FILM_ORIGIN.name: np.array([2.0, -1.0], np.float32)}, 0.1)
+    settings = Settings(models=(FILM_ORIGIN.name,))
+    monkeypatch.setattr(served, "expect", lambda *_: [right[0], off])
+    found = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=2)
+    assert found.pictures_per_second > 0
+    assert found.wrong > 0
+    assert "off the right probability" in found.reason
+    monkeypatch.setattr(served, "expect", lambda *_: [off, off])
+    with pytest.raises(served.NoVerdict, match=r"no answer was right: film_origin is .* off"):
+        served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=2)
+
+
+def test_the_device_that_was_named_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chosen(Exception):
+        pass
+
+    def choose(device: torch.device) -> None:
+        raise Chosen(str(device))
+
+    monkeypatch.setattr(torch.cuda, "set_device", choose)
+    with pytest.raises(Chosen, match="cuda:1"):
+        measure(Plan(torch.device("cuda:1"), DEFAULT_REPOSITORY, "cuda"), BLOBS)
+
+
+def test_each_output_is_held_to_its_own_tolerance_and_nan_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map may be twice as far off as a probability (``TensorSpec.slack``)."""
+    nan = float("nan")
+    off = {"all": (9e-4, 9e-4, 1.9e-3), "scores": (1.1e-3, 0, 0), "map": (0, 0, 2.1e-3), "nan": (0, nan, 0)}
+    known = {"zero": (0.0, 0.0, 0.0), **off}
+    ways = tuple(networks.Way(name, "f32", lambda *_, far=far: answering(far)) for name, far in known.items())
+    rows = {row["way"]: row for row in measured(monkeypatch, ways)}
+    assert {name: row["within_tolerance"] for name, row in rows.items()} == {
+        "zero": True,
+        "all": True,
+        "scores": False,
+        "map": False,
+        "nan": False,
+    }
+    assert rows["map"]["largest_difference"] == pytest.approx(2.1e-3)
+    assert np.isnan(rows["nan"]["largest_difference"])
+
+
+def test_single_precision_is_that_and_nothing_else_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, set[bool]] = {"f32": set(), "bf16": set()}
+
+    def way(precision: str) -> networks.Way:
+        def run(pixels: torch.Tensor, valid: torch.Tensor) -> networks.Tensors:
+            seen[precision].add(torch.backends.cudnn.allow_tf32)
+            return answering((0, 0, 0))(pixels, valid)
+
+        return networks.Way(precision, precision, lambda *_: run)
+
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    first = networks.Way("trusted", "f32", lambda *_: answering((0, 0, 0)))
+    measured(monkeypatch, (first, way("f32"), way("bf16")))
+    assert seen == {"f32": {False}, "bf16": {True}}
+    assert torch.backends.cudnn.allow_tf32
+
+
+def answering(far: tuple[float, ...]) -> networks.Run:
+    """A network that says ``far`` everywhere in each output of ``negative_condition``."""
+    outputs = list(zip(far, NEGATIVE_CONDITION.outputs, strict=True))
+    return lambda pixels, _: tuple(torch.full((len(pixels), *output.shape), value) for value, output in outputs)
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, ways: tuple[networks.Way, ...]) -> list[dict[str, object]]:
+    """The rows of ``ways`` of running ``negative_condition``, the first of which is trusted."""
+    monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (NEGATIVE_CONDITION,))
+    monkeypatch.setattr(networks, "ways", lambda *_: ways)
+    plan = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
+    return measure(plan, BLOBS[:1]).networks
+
+
+def dry_run(out: Path, *options: str) -> dict[str, Any]:
+    """What the command finds on the CPU; it must succeed."""
+    usual = ["--device", "cpu", "--seconds", "0.05", "--batches", "1", "--no-export", "--pictures", "samples/digital"]
+    ran = CliRunner().invoke(main, [*usual, *options, "--out", str(out)], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    found: dict[str, Any] = json.loads(out.with_suffix(".json").read_text())
+    return found

@@ -18,7 +18,13 @@ from loadtest.peers.summary import summarise
 
 TRUTH = [np.array([0.25, 0.75], np.float32), np.array([1.0, 0.0], np.float32)]
 SETTING = Setting(2, 1, 8)
-PLAN = {"seconds": 2.0, "users": [1, 8], "weights": {"film_origin": "abc"}, "machine": {"cores": "2"}}
+PLAN = {
+    "seconds": 2.0,
+    "users": [1, 8],
+    "weights": {"film_origin": "abc"},
+    "machine": {"cores": "2"},
+    "commit": "abc+1",
+}
 
 
 def load(users: int, rate: float, **otherwise: object) -> Load:
@@ -90,13 +96,21 @@ def test_the_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
         ({"users": [1]}, "users"),
         ({"weights": {"film_origin": "def"}}, "weights"),
         ({"machine": {"cores": "4"}}, "machine"),
-        ({"versions": {}}, "versions"),
+        ({"versions": {}}, "versions: not known then"),
+        ({"commit": "abc+2"}, r"commit: 'abc\+1' then, 'abc\+2' now\)\. Name another --out, or delete the file"),
     ],
 )
 def test_it_goes_on_only_under_the_same_conditions(tmp_path: Path, changed: dict[str, object], said: str) -> None:
     Store(tmp_path / "peers.json", PLAN).add(cell(1, "ray", load(1, 4.0)))
     with pytest.raises(PeersError, match=said):
         Store(tmp_path / "peers.json", {**PLAN, **changed})
+
+
+def test_a_file_from_before_the_commit_was_kept_is_of_another(tmp_path: Path) -> None:
+    file = tmp_path / "peers.json"
+    Store(file, {name: value for name, value in PLAN.items() if name != "commit"}).add(cell(1, "ray", load(1, 4.0)))
+    with pytest.raises(PeersError, match=r"commit: not known then, 'abc\+1' now"):
+        Store(file, PLAN)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"plan": {}, "cells": [{}], "tuned": []}'])
@@ -112,7 +126,8 @@ def test_the_page_has_every_peer_and_what_failed() -> None:
         [cell(1, OURS, load(1, 40.0), load(8, 80.0)), cell(1, "litserve", load(1, 10.0), load(8, 8.0)), failed]
     )
     plan = {**PLAN, "models": ["film_origin"], "pictures": {"count": 24, "mix": "phone"}}
-    page = markdown(rows, [], plan, PEERS, "abc")
+    page = markdown(rows, [], plan, PEERS)
+    assert "Measured at commit abc+1 on:" in page
     (line,) = [line for line in page.splitlines() if line.startswith("| LitServe")]
     assert "| 10.0 (10.0-10.0) | 8.0 (8.0-8.0) |" in line
     assert "| 10.0 | 100 |" in line  # ours does ten times as many

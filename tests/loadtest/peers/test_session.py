@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from film.specs import NEGATIVE_CONDITION
+from loadtest import pictures
 from loadtest.peers import session
 from loadtest.peers.registry import CEILING, FOUNDING, OURS, Peer, PeersError, all_cores, peer
 from loadtest.peers.runner import Plan
@@ -21,8 +22,9 @@ Run = Callable[[Plan], int]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """A whole run of two small pictures; its report goes to ``tmp_path``."""
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A whole run of two small pictures; its report goes to ``tmp_path``. Whoever edits meanwhile changes no commit."""
+    monkeypatch.setattr("loadtest.machine.commit", lambda: "abc")
     console = Console(file=io.StringIO())
     return lambda plan: session.run(plan, 2, "small", tmp_path, console, tmp_path / "cache")
 
@@ -87,6 +89,24 @@ def test_a_run_out_of_time_goes_on_later(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "peers.json").exists()
     assert run(plan(PLAIN, users=(1,))) == 0
     assert len(stored(tmp_path)) == 1
+
+
+def test_a_run_of_another_commit_or_other_pictures_does_not_go_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = plan(PLAIN, users=(1,))
+    assert run(wanted) == 0
+    cells = stored(tmp_path)
+    assert "Measured at commit abc on:" in (tmp_path / "peers.md").read_text()
+    with monkeypatch.context() as now:
+        now.setattr("loadtest.machine.commit", lambda: "def")
+        with pytest.raises(PeersError, match=r"\(commit: 'abc' then, 'def' now\)"):
+            run(wanted)
+    make = pictures.make
+    monkeypatch.setattr("loadtest.pictures.make", lambda mix, count: make(mix, count, seed=1))
+    with pytest.raises(PeersError, match=r"\(pictures: .*digest.*then"):
+        run(wanted)
+    assert stored(tmp_path) == cells
 
 
 def test_settings_are_compared_once_and_the_faster_is_kept(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,27 @@ def test_the_journal_of_another_search_is_refused(tmp_path: Path) -> None:
     Journal(file, {"seconds": 5, "mix": "small"})
     with pytest.raises(JournalError, match="another mix: name another --out"):
         Journal(file, {"seconds": 5, "mix": "scan"})
+
+
+def test_what_another_search_was_told_is_named_whichever_of_the_two_was_told_it(tmp_path: Path) -> None:
+    file = tmp_path / "measurements.json"
+    search(GRID, Journal(file, {"seconds": 5, "mix": "small"}).compare(Machine(best_with_three_and_one).meet, 60), 0.02)
+    with pytest.raises(JournalError, match="another commit, mix: name another --out, or begin anew with --fresh"):
+        Journal(file, {"seconds": 5, "commit": "abc"})
+
+
+def test_a_search_that_is_played_back_is_known_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "measurements.json"
+    first = Journal(file, {})
+    assert (first.new, first.last) == (0, "")
+    search(GRID, first.compare(Machine(best_with_three_and_one).meet, 60), 0.02)
+    today = datetime.now(UTC).date().isoformat()
+    assert (first.new, first.last) == (len(first.made), today)
+    file.write_text(file.read_text().replace(today, "2026-01-02"))
+    again, idle = Journal(file, {}), Machine(best_with_three_and_one)
+    search(GRID, again.compare(idle.meet, 60), 0.02)
+    assert idle.met == []
+    assert (again.new, again.last, again.made) == (0, "2026-01-02", first.made)
 
 
 def test_without_time_only_the_noise_is_measured_and_the_profile_stays(tmp_path: Path) -> None:

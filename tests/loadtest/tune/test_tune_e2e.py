@@ -8,12 +8,19 @@ import pytest
 from click.testing import CliRunner
 
 from film.specs import NEGATIVE_CONDITION
+from loadtest import pictures
 from loadtest.expected import Expected
 from loadtest.tune.command import tune
 from serving.overlay import Overlay, read_overlay
 
 pytestmark = pytest.mark.e2e
 MODELS = (NEGATIVE_CONDITION.name,)
+
+
+@pytest.fixture(autouse=True)
+def commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One, whoever edits meanwhile."""
+    monkeypatch.setattr("loadtest.machine.commit", lambda: "abc")
 
 
 def test_the_command_writes_an_overlay_and_does_not_measure_twice(tmp_path: Path) -> None:
@@ -42,20 +49,36 @@ def test_the_command_writes_an_overlay_and_does_not_measure_twice(tmp_path: Path
     assert "another batch" in other.output
 
 
-def test_an_overlay_is_compared_with_the_profile_and_none_is_written(tmp_path: Path) -> None:
+def test_an_overlay_is_compared_with_the_profile_and_none_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text("[server]\nresponse_cache_mb = 8\n[negative_condition]\nresponse_cache = true\n")
     options = ["--models", MODELS[0], "--mix", "small", "--count", "2", "--seconds", "0.3", "--rounds", "2"]
     out = tmp_path / "out"
     ran = CliRunner().invoke(tune, [*options, "--try", str(mine), "--out", str(out)])
     assert ran.exit_code == 0, ran.output
-    noise, tried = json.loads((out / "measurements.json").read_text())["comparisons"]
+    assert "Nothing was measured" not in ran.output
+    measured = (out / "measurements.json").read_text()
+    noise, tried = json.loads(measured)["comparisons"]
     assert noise["attempt"] == "noise"
     assert tried["challenger"] == "negative_condition.response_cache=True, server.response_cache_mb=8"
     assert tried["failure"] == ""
     assert len(tried["ratios"]) == 2
     assert min(tried["ratios"]) > 0
     assert not (out / "safelight.toml").exists()
+    again = CliRunner().invoke(tune, [*options, "--try", str(mine), "--out", str(out)])
+    last = json.loads(measured)["last"]
+    assert f"Nothing was measured: all of this was before, on {last}. To measure anew: --fresh" in again.output
+    with monkeypatch.context() as now:
+        now.setattr("loadtest.machine.commit", lambda: "def")
+        other = CliRunner().invoke(tune, [*options, "--try", str(mine), "--out", str(out)])
+    assert (other.exit_code, "with another commit: name" in other.output) == (2, True), other.output
+    make = pictures.make
+    monkeypatch.setattr("loadtest.pictures.make", lambda mix, count: make(mix, count, seed=1))
+    other = CliRunner().invoke(tune, [*options, "--try", str(mine), "--out", str(out)])
+    assert (other.exit_code, "with another pictures: name" in other.output) == (2, True), other.output
+    assert (out / "measurements.json").read_text() == measured
 
 
 def test_an_overlay_of_another_profile_is_not_tried(tmp_path: Path) -> None:
