@@ -1,9 +1,13 @@
 """What the tests of every room may use."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# A shell's background jobs ignore Ctrl-C, and what they start inherits that; programs under test should not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
