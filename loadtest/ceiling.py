@@ -78,6 +78,7 @@ class InProcess:
         repository: Path = DEFAULT_REPOSITORY,
     ) -> None:
         self._given = (spec, list(blobs), decoder, repository)
+        self._decoder = decoder
         self._whole = worker()
         self._cores = {core: worker() for core in sorted(os.sched_getaffinity(0))}
         self._split = False
@@ -115,7 +116,9 @@ class InProcess:
     def _variables(self) -> Mapping[str, str]:
         """The server's, but for what suits its own way to decode: Pillow's buffers are served best as glibc would."""
         whole = profile("cpu").environment
-        return whole if self._given[2] == "fast" else {k: v for k, v in whole.items() if not k.startswith("MALLOC_")}
+        if self._decoder == "fast":
+            return whole
+        return {name: value for name, value in whole.items() if not name.startswith("MALLOC_")}
 
 
 @contextmanager
