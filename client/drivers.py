@@ -41,20 +41,27 @@ class Driver(Protocol):
         """Seconds on a clock that never goes back."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+    def opened(self) -> threading.Event:
+        """Set when the client, as it is now, is closed. Calls that begin after that get another."""
+        ...
+
+    async def sleep(self, seconds: float, closed: threading.Event) -> None:
+        """Let time pass; ServerUnavailable once ``closed``."""
         ...
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may wait for a disk."""
         ...
 
-    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
-        """Begin ``work`` in the background; ``alone`` says that nothing else will run beside it."""
+    def start(self, work: Coroutine[Any, Any, T], closed: threading.Event, *, alone: bool) -> Task[T]:
+        """Begin ``work`` in the background, whose result is ServerUnavailable if it had not begun when ``closed``.
+
+        ``alone`` says that nothing else will run beside it.
+        """
         ...
 
     def give_up(self) -> None:
-        """Begin nothing more: who sleeps, or is about to start, gets ServerUnavailable. ``close`` ends this."""
+        """Set what ``opened`` has given: calls that have begun go no further."""
         ...
 
     async def close(self) -> None:
@@ -102,58 +109,64 @@ class Blocking:
     """Plain threads, no event loop. ``sleep`` can be replaced, so that a test need not wait."""
 
     def __init__(self, sleep: Callable[[float], object] | None = None) -> None:
-        self._given_up = threading.Event()
-        self._sleep = sleep or self._given_up.wait
+        self._sleep = sleep
+        self._closed = threading.Event()
         self._threads: Threads | None = None
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
         return time.monotonic()
 
-    async def sleep(self, seconds: float) -> None:
+    def opened(self) -> threading.Event:
+        """One for all calls until the next ``give_up``."""
+        return self._closed
+
+    async def sleep(self, seconds: float, closed: threading.Event) -> None:
         """Block for so long."""
-        self._sleep(seconds)
-        self._check()
+        (self._sleep or closed.wait)(seconds)
+        _check(closed)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call it, here and now."""
         return function(*arguments)
 
-    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
+    def start(self, work: Coroutine[Any, Any, T], closed: threading.Event, *, alone: bool) -> Task[T]:
         """Run ``work`` in a thread, or at once when it is ``alone``: one request at a time needs no thread."""
         if alone:
             future: Future[T] = Future()
             try:
-                future.set_result(run(work))
+                future.set_result(_begin(work, closed))
             except Exception as error:
                 future.set_exception(error)
             return _Thread(future, work)
         if self._threads is None:
             self._threads = Threads(MAX_THREADS)
-        return _Thread(self._threads.submit(partial(self._run, work)), work)
+        return _Thread(self._threads.submit(partial(_begin, work, closed)), work)
 
     def give_up(self) -> None:
         """Wake who sleeps, with ServerUnavailable."""
-        self._given_up.set()
+        self._closed.set()
+        self._closed = threading.Event()
 
     async def close(self) -> None:
         """Wait for what is running and end the threads."""
         if self._threads is not None:
             self._threads.close()
             self._threads = None
-        self._given_up.clear()
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        try:
-            self._check()
-        except ServerUnavailable:
-            work.close()
-            raise
-        return run(work)
 
-    def _check(self) -> None:
-        if self._given_up.is_set():
-            raise ServerUnavailable("the client was closed while a request waited to be sent")
+def _begin(work: Coroutine[Any, Any, T], closed: threading.Event) -> T:
+    try:
+        _check(closed)
+    except ServerUnavailable:
+        work.close()
+        raise
+    return run(work)
+
+
+def _check(closed: threading.Event) -> None:
+    if closed.is_set():
+        raise ServerUnavailable("the client was closed while a request waited to be sent")
 
 
 class _Awaited:
@@ -194,7 +207,11 @@ class Asyncio:
         """Seconds on a clock that never goes back."""
         return time.monotonic()
 
-    async def sleep(self, seconds: float) -> None:
+    def opened(self) -> threading.Event:
+        """Never set: whoever owns a task cancels it."""
+        return threading.Event()
+
+    async def sleep(self, seconds: float, closed: threading.Event) -> None:
         """Suspend for so long."""
         await self._sleep(seconds)
 
@@ -202,7 +219,7 @@ class Asyncio:
         """Call it in a thread, so that a slow disk does not hold up the loop."""
         return await asyncio.to_thread(function, *arguments)
 
-    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
+    def start(self, work: Coroutine[Any, Any, T], closed: threading.Event, *, alone: bool) -> Task[T]:
         """Make it a task of the loop, or when it is ``alone`` of whoever waits for it."""
         if alone:
             return _Awaited(work)

@@ -5,6 +5,7 @@ import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import TypeVar
 
 from client.answers import Explanation, Positive, Prediction, Status
@@ -85,14 +86,15 @@ class Engine:
     ) -> AsyncGenerator[T, None]:
         """The next batch is read when the oldest has been answered: here and now if all are ``at_hand``."""
         alone = pace.concurrency * len(models) == 1
+        closed = self._driver.opened()
         waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer]]]]] = deque()
         more = True
         try:
             while more or waiting:
                 if more and (batch := next(source, None) if at_hand else await self._driver.call(next, source, None)):
                     images = [picture.data for picture in batch if picture.error is None]
-                    work = {model: self._answers(model, images, pace.timeout) for model in models}
-                    waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))
+                    work = {model: self._answers(model, images, pace.timeout, closed) for model in models}
+                    waiting.append((batch, {m: self._driver.start(w, closed, alone=alone) for m, w in work.items()}))
                 else:
                     more = False
                 if waiting and (not more or len(waiting) == pace.concurrency):
@@ -107,24 +109,24 @@ class Engine:
                 for task in tasks.values():
                     task.cancel()
 
-    async def _answers(self, model: str, images: Sequence[bytes], timeout: float) -> list[Answer]:
+    async def _answers(self, model: str, images: Sequence[bytes], timeout: float, closed: Event) -> list[Answer]:
         """One Answer an image. A request that is too large is halved until it passes, or is a single picture."""
         if not images:
             return []
         request = Request(model, images, tuple(spec.name for spec in OUTPUTS[model]))
         try:
-            response = await self._send(request, timeout)
+            response = await self._send(request, timeout, closed)
         except RequestTooLarge as error:
             if len(images) == 1:
                 return [Answer({}, f"too large for the server: {error}")]
             half = len(images) // 2
             return [
-                *await self._answers(model, images[:half], timeout),
-                *await self._answers(model, images[half:], timeout),
+                *await self._answers(model, images[:half], timeout, closed),
+                *await self._answers(model, images[half:], timeout, closed),
             ]
         return read_response(model, response, len(images))
 
-    async def _send(self, request: Request, timeout: float) -> Response:
+    async def _send(self, request: Request, timeout: float, closed: Event) -> Response:
         """Send, and send again while the server is unavailable, within ``timeout`` seconds for all of it."""
         deadline = self._driver.now() + timeout
         attempt = 1
@@ -136,7 +138,7 @@ class Engine:
                 pause = self._retry.pause(attempt, random.random(), known=self._known)
                 if pause is None or self._driver.now() + pause >= deadline:
                     raise
-                await self._driver.sleep(pause)
+                await self._driver.sleep(pause, closed)
                 attempt += 1
             else:
                 self._known = True
@@ -160,15 +162,16 @@ class Engine:
     async def wait_until_ready(self, models: Sequence[str], timeout: float) -> None:
         """Return as soon as everything is ready; ServerUnavailable after ``timeout`` seconds without that."""
         deadline = self._driver.now() + timeout
+        closed = self._driver.opened()
         while not await self.ready(models, timeout):
             if self._driver.now() + POLL_SECONDS > deadline:
                 raise ServerUnavailable(
                     f"{self._transport.address} was not ready within {timeout:g} s; the server's log tells why"
                 )
-            await self._driver.sleep(POLL_SECONDS)
+            await self._driver.sleep(POLL_SECONDS, closed)
 
     async def close(self) -> None:
-        """Begin nothing more, let go of connections, which ends what is in flight, then of threads."""
+        """End the calls that have begun: let go of connections, which ends what is in flight, then of threads."""
         self._driver.give_up()
         await self._transport.close()
         await self._driver.close()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from client.drivers import Asyncio, Blocking
+from client.drivers import Asyncio, Blocking, Driver
 from client.errors import (
     ClientError,
     RequestRejected,
@@ -58,7 +58,11 @@ def pictures(address: Address, call: Call, *, asynchronous: bool) -> Pictures:
     """The way that ``address`` asks for."""
     if not address.shares_memory:
         return _InMessages()
-    return _InSharedMemory(str(address), call, (Asyncio() if asynchronous else Blocking()).sleep)
+    return _InSharedMemory(str(address), call, _pause(Asyncio() if asynchronous else Blocking()))
+
+
+def _pause(driver: Driver) -> Sleep:
+    return lambda seconds: driver.sleep(seconds, driver.opened())
 
 
 class _InMessages:

@@ -50,14 +50,9 @@ class Threads:
         return future
 
     def close(self) -> None:
-        """Drop what has not begun, wait for what has, and end the threads."""
+        """Wait for what was submitted, and end the threads."""
         with self._lock:
             self._closed = True
-        try:
-            while waiting := self._work.get_nowait():
-                waiting[0].cancel()
-        except Empty:
-            pass
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:

@@ -319,6 +319,22 @@ def test_closing_wakes_what_waits_to_be_sent_again() -> None:
     assert said == ["the client was closed while a request waited to be sent"]
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_closing_ends_a_call_that_goes_on_sending(concurrency: int) -> None:
+    client = Client(transport=(transport := FakeTransport()))
+
+    def source() -> Iterator[bytes]:
+        yield from pictures(4)
+        client.close()
+        yield from pictures(4)
+
+    with pytest.raises(ServerUnavailable, match="the client was closed"):
+        list(client.iter_classify(source(), [FILM_ORIGIN.name], batch_size=1, concurrency=concurrency))
+    assert 0 < len(transport.requests) <= 4
+    assert client.classify([b"afterwards"])[0].origin  # a closed client can be used again
+    client.close()
+
+
 def test_iteration_keeps_few_batches_in_memory_and_gives_the_first_answer_before_the_last_picture() -> None:
     taken = 0
 
