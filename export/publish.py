@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from film.published import manifest_file
 from film.specs import ModelSpec
 
 MODEL_FILE = "model.onnx"
@@ -19,11 +20,6 @@ PACKAGES = {"tensorrt_rtx": "tensorrt-rtx-cu13"}
 def version_folder(repository: Path, spec: ModelSpec) -> Path:
     """Where in ``repository`` the network of ``spec`` is served from."""
     return repository / spec.network_model / "1"
-
-
-def manifest_file(model: Path) -> Path:
-    """The manifest of a published model file lies beside it: ``model.onnx.json`` of ``model.onnx``."""
-    return model.with_name(f"{model.name}.json")
 
 
 def publish(folder: Path, write: Callable[[Path], Mapping[str, Any]], files: Sequence[str] = (MODEL_FILE,)) -> Path:

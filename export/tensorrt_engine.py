@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import EngineError
-from export.publish import manifest_file
 from export.runtimes import Arrays, Run
+from film.published import manifest_file
 from film.specs import ENGINE_BATCHES, ModelSpec
 
 CAPABILITIES = ("8.0", "8.6", "8.9", "12.0", "12.1")

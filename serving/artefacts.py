@@ -3,15 +3,20 @@
 import re
 from pathlib import Path
 
+from film.published import choose
 from serving.settings import MODEL_FILE
 
-_NAMED_FILE = re.compile(r'"(model\.(?:onnx|xml|pt2?|plan))"')
+_FILE = r"model\w*\.(?:onnx|xml|pt2?|plan)"
+_NAMED_FILES = re.compile(rf'"({_FILE}(?:, *{_FILE})*)"')
 
 
 def network_file(repository: Path, model: str, config_name: str) -> Path:
-    """The file of weights that the configuration of a network names, or ``MODEL_FILE`` where it names none."""
+    """The file of weights that a network's configuration names, or ``MODEL_FILE`` where it names none.
+
+    Of several it is the one that this machine serves.
+    """
     folder = repository / model
     configs = (folder / "configs" / f"{config_name}.pbtxt", folder / "config.pbtxt")
     text = next((config.read_text(encoding="utf-8") for config in configs if config.is_file()), "")
-    named = _NAMED_FILE.search(text)
-    return folder / MODEL_FILE.parent / (named[1] if named else MODEL_FILE.name)
+    named = _NAMED_FILES.search(text)
+    return choose(folder / MODEL_FILE.parent, named[1] if named else MODEL_FILE.name)

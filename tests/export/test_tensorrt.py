@@ -11,8 +11,8 @@ from export import tensorrt_engine
 from export.errors import EngineError
 from export.export_model import export_model
 from export.format import load_format
-from export.publish import manifest_file
 from export.tensorrt_engine import CAPABILITIES, Gpu, build_engine, check_fits, find_gpu, misfit
+from film.published import manifest_file
 from film.specs import ENGINE_BATCHES, FILM_ORIGIN, NEGATIVE_CONDITION
 from tests.export.conftest import MakeSource
 

@@ -8,6 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from film.network import load_network
+from film.published import choose
 
 
 class TritonPythonModel:
@@ -15,10 +16,12 @@ class TritonPythonModel:
         settings: dict[str, Any] = {
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
-        model_file = Path(args["model_repository"], args["model_version"], settings.pop("file"))
+        folder = Path(args["model_repository"], args["model_version"])
+        model_file = choose(folder, settings.pop("file"), settings.get("runtime", "auto"))
         for number in {"streams", "threads"} & set(settings):
             settings[number] = int(settings[number])
         self.network = load_network(model_file, **settings)
+        pb_utils.Logger.log_info(f"{args['model_name']} serves {model_file.name} in {self.network.runtime}")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         inputs = {

@@ -1,0 +1,69 @@
+"""Which of the files that were published of a network this machine serves.
+
+A configuration names them in order of preference, the last of them being the one that runs everywhere.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+OPENVINO_SUFFIX = ".xml"
+INT8_FILE = f"model_int8{OPENVINO_SUFFIX}"
+"""What is computed in int8 for the greater part."""
+INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+"""Of a processor that adds products of bytes up in 32 bits. Others do it in 16, which overflow: other answers."""
+
+
+def manifest_file(model: Path) -> Path:
+    """The manifest of a published file lies beside it: ``model.onnx.json`` of ``model.onnx``."""
+    return model.with_name(f"{model.name}.json")
+
+
+@functools.cache
+def has_int8() -> bool:
+    """Whether this processor computes in int8 as ``INT8_FILE`` wants it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return not INT8_FLAGS.isdisjoint(flags)
+
+
+def choose(folder: Path, names: str, runtime: str = "auto") -> Path:
+    """The first of the files ``names`` (separated by commas) in ``folder`` that this machine can serve.
+
+    A file of OpenVINO wants that ``runtime``; int8 wants a processor that has it. Either is passed over unless the
+    manifests say that it and the last file, as they lie there, were made of the same weights: who publishes other
+    weights in one format is not served the old ones in another. The last file is taken whatever it is.
+    """
+    *preferred, last = (folder / name.strip() for name in names.split(","))
+    for file in preferred:
+        if _can_run(file, runtime) and (made_of := _weights(file)) and made_of == _weights(last):
+            return file
+    return last
+
+
+def _can_run(file: Path, runtime: str) -> bool:
+    if file.suffix == OPENVINO_SUFFIX and (runtime == "onnxruntime" or not importlib.util.find_spec("openvino")):
+        return False
+    return has_int8() or file.name != INT8_FILE
+
+
+def _weights(file: Path) -> str:
+    """SHA-256 of the weights that ``file`` was made of; "" where its manifest does not say or is of another file."""
+    try:
+        manifest = json.loads(manifest_file(file).read_text(encoding="utf-8"))
+        parts = [manifest, *manifest.get("others", [])]
+        if all(_sha256(file.with_name(part["file"])) == part["sha256"] for part in parts):
+            return str(manifest["weights"]["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return ""
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

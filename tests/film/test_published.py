@@ -1,0 +1,74 @@
+"""Which of a network's published files a machine serves."""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from film import published
+from film.published import INT8_FILE, choose, manifest_file
+
+NAMES = f"{INT8_FILE}, model.onnx"
+
+
+def put(folder: Path, name: str, weights: str, *others: str) -> None:
+    """A published file, others that go with it, and a manifest that says what they were made of."""
+    parts = []
+    for part in (name, *others):
+        (folder / part).write_text(f"{part} of {weights}")
+        parts.append({"file": part, "sha256": hashlib.sha256((folder / part).read_bytes()).hexdigest()})
+    manifest = {**parts[0], "others": parts[1:], "weights": {"sha256": weights}}
+    manifest_file(folder / name).write_text(json.dumps(manifest))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Both files of the same weights, on a machine that runs both."""
+    monkeypatch.setattr(published, "has_int8", lambda: True)
+    put(tmp_path, "model.onnx", "these")
+    put(tmp_path, INT8_FILE, "these", "model_int8.bin")
+    return tmp_path
+
+
+def test_the_first_is_served_where_it_runs(folder: Path) -> None:
+    assert choose(folder, NAMES) == folder / INT8_FILE
+    assert choose(folder, "model.onnx") == folder / "model.onnx"
+
+
+def test_int8_is_not_served_by_a_processor_that_computes_it_otherwise(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "has_int8", lambda: False)
+    assert choose(folder, NAMES) == folder / "model.onnx"
+
+
+def test_a_file_of_openvino_is_not_served_by_another_runtime(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose(folder, NAMES, "openvino") == folder / INT8_FILE
+    assert choose(folder, NAMES, "onnxruntime") == folder / "model.onnx"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert choose(folder, NAMES) == folder / "model.onnx"
+
+
+def test_new_weights_in_one_format_are_not_answered_with_the_old_ones_in_another(folder: Path) -> None:
+    put(folder, "model.onnx", "other")
+    assert choose(folder, NAMES) == folder / "model.onnx"
+
+
+@pytest.mark.parametrize("file", ["model.onnx", INT8_FILE, "model_int8.bin"])
+def test_files_that_their_manifests_do_not_tell_of_are_not_trusted(folder: Path, file: str) -> None:
+    (folder / file).write_text("put here by hand")
+    assert choose(folder, NAMES) == folder / "model.onnx"
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"file": 3, "sha256": 4}', '{"weights": 3}'])
+@pytest.mark.parametrize("file", ["model.onnx", INT8_FILE])
+def test_manifests_that_say_nothing_are_no_error(folder: Path, file: str, text: str | None) -> None:
+    manifest = manifest_file(folder / file)
+    manifest.unlink() if text is None else manifest.write_text(text)
+    assert choose(folder, NAMES) == folder / "model.onnx"
+
+
+def test_without_any_file_the_last_is_named(tmp_path: Path) -> None:
+    assert choose(tmp_path, NAMES) == tmp_path / "model.onnx"
