@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from export.publish import version_folder
+from film.published import INT8_FILE, has_int8
 from film.specs import CLASSIFIERS, VALID
 
 if TYPE_CHECKING:
@@ -46,18 +48,24 @@ Examples:
     "--weights", type=click.Path(file_okay=False, path_type=Path), default=Path("training/weights"), show_default=True
 )
 @click.option(
+    "--repository",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("model_repository"),
+    show_default=True,
+    help="Where the int8 file lies, if there is one.",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("out/bench.json"),
     show_default=True,
     help="Where the figures go as JSON.",
 )
-def command(models: tuple[str, ...], rounds: int, seconds: float, weights: Path, out: Path) -> None:
+def command(models: tuple[str, ...], rounds: int, seconds: float, weights: Path, repository: Path, out: Path) -> None:
     """Compare OpenVINO, ONNX Runtime, TorchScript and eager PyTorch on this processor, the network alone.
 
     OpenVINO and ONNX Runtime run as they are served (film.network); PyTorch with its default memory format. int8 is
-    measured whether or not its accuracy would let it be published, calibrated on the samples: speed does not depend on
-    how well.
+    the published file.
     """
     from export.graphs import EXPORTABLES
     from export.labelled import Pictures
@@ -68,7 +76,7 @@ def command(models: tuple[str, ...], rounds: int, seconds: float, weights: Path,
         source = Source(EXPORTABLES[name], weights / f"{name}.safetensors", Path("samples"), Pictures())
         with tempfile.TemporaryDirectory() as folder:
             with console.status(f"Preparing {name} for every runtime"):
-                contestants = _contestants(source, Path(folder))
+                contestants = _contestants(source, Path(folder), repository)
             found[name] = compare(contestants, source.judged_on[:PICTURES], rounds, seconds, name)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"machine": machine(), "pictures_per_second": found}, indent=1) + "\n", encoding="utf-8")
@@ -94,7 +102,7 @@ def compare(
     return rates
 
 
-def _contestants(source: "Source", folder: Path) -> dict[str, Contestant]:
+def _contestants(source: "Source", folder: Path, repository: Path) -> dict[str, Contestant]:
     import torch
 
     from export.formats.torchscript import write_torchscript
@@ -115,21 +123,11 @@ def _contestants(source: "Source", folder: Path) -> dict[str, Contestant]:
     for name, (runtime, precision) in kinds.items():
         network = load_network(folder / "model.onnx", runtime=runtime, precision=precision)
         found[name] = partial(_served, network, spec.pixels.name)
-    if spec.precision == "auto":
-        network = load_network(_int8(source, folder), runtime="openvino")
+    int8 = version_folder(repository, spec) / INT8_FILE
+    if int8.is_file() and has_int8():
+        network = load_network(int8, runtime="openvino")
         found["OpenVINO int8"] = partial(_served, network, spec.pixels.name)
     return found
-
-
-def _int8(source: "Source", folder: Path) -> Path:
-    import openvino
-
-    from export.formats.openvino_int8 import RECIPES, quantise, read_plain
-
-    openvino.save_model(
-        quantise(source, read_plain(folder / "model.onnx"), source.judged_on, RECIPES[0]), folder / "int8.xml"
-    )
-    return folder / "int8.xml"
 
 
 def _in_torch(graph: "nn.Module", batch: int, pixels: Pixels) -> None:

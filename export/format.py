@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from export.source import Source
 
 FORMATS = {
-    "onnx": "ONNX, weights in half precision: what the cpu profile serves",
+    "onnx": "ONNX, weights in half precision: what the cpu profile serves elsewhere",
     "torchscript": "TorchScript, for Triton's pytorch_libtorch",
     "pt2": "torch.export compiled by AOTInductor, for Triton's torch_aoti",
     "openvino": "OpenVINO's own file; f32 or bf16 is chosen when it is loaded",
-    "openvino_int8": "the same quantised by NNCF",
+    "openvino_int8": "the same, the greater part in int8: what the cpu profile serves where a processor has it",
     "tensorrt": "TensorRT engine, built and tried on the GPU that will serve it",
     "tensorrt_rtx": "TensorRT-RTX engine, built without a GPU for several generations",
 }

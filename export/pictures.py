@@ -28,3 +28,16 @@ def drawn_pictures(size: int) -> NDArray[np.uint8]:
     block = np.ones((-(-size // 8), -(-size // 8), 1), np.uint8)
     coarse = np.kron(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), block)[:size, :size]
     return np.stack((*flat, ramp, ramp.transpose(1, 0, 2), fine, coarse))
+
+
+def plain_pictures(size: int, count: int) -> NDArray[np.uint8]:
+    """UINT8 [count, size, size, 3] of one colour or of a ramp from one to another, by turns. Always the same."""
+    rng = np.random.default_rng(1)
+    across = np.linspace(0, 1, size)[:, None, None]
+    made = []
+    for number in range(count):
+        first, second = rng.uniform(0, 255, (2, 3))
+        ramp = np.broadcast_to(first + (second - first) * across * (number % 2), (size, size, 3))
+        made.append(np.rot90(ramp, rng.integers(4)))
+    pixels: NDArray[np.uint8] = np.stack(made).round().astype(np.uint8)
+    return pixels

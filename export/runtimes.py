@@ -65,9 +65,13 @@ def onnxruntime_trial(arithmetic: Arithmetic = "fp32") -> Trial:
     return Trial("onnxruntime", arithmetic, _onnxruntime, lacks_package("onnxruntime"))
 
 
-def openvino_int8_trial() -> Trial:
-    """OpenVINO with a file that holds int8 operations; the rest of it in single precision."""
-    return Trial("openvino int8", "int8", lambda path: _openvino(path, "f32"), lacks_package("openvino"))
+def openvino_int8_trials() -> tuple[Trial, ...]:
+    """OpenVINO with a file that holds int8 operations; the rest of it in single precision, and in bf16 if it can be."""
+    lacks = lacks_package("openvino")
+    single = Trial("openvino int8", "int8", lambda path: _openvino(path, "f32"), lacks)
+    if not cpu_has_bf16():
+        return (single,)
+    return (single, Trial("openvino int8, bf16", "int8", lambda path: _openvino(path, "bf16"), lacks))
 
 
 def cpu_has_bf16() -> bool:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from film import images, specs
 from film.network import load_network
 from film.preprocess import invert, preprocess
-from serving.settings import DEFAULT_REPOSITORY, MODEL_FILE
+from serving.artefacts import network_file
+from serving.settings import DEFAULT_REPOSITORY
 
 pytestmark = pytest.mark.e2e
 CLASSIFIERS = pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
@@ -31,7 +32,7 @@ def expected(batch: list[bytes]) -> dict[str, Answers]:
     answers: dict[str, Answers] = {}
     for spec in specs.CLASSIFIERS:
         done = preprocess(batch, spec.size)
-        network = load_network(DEFAULT_REPOSITORY / spec.network_model / MODEL_FILE, precision=spec.precision)
+        network = load_network(network_file(DEFAULT_REPOSITORY, spec.network_model, ""), precision=spec.precision)
         tensors = network({spec.pixels.name: done.pixels, specs.VALID.name: done.valid})
         errors = np.array([error.encode() for error in done.errors], np.object_)
         answers[spec.name] = {**tensors, specs.ERROR.name: errors.reshape(-1, 1)}

@@ -11,7 +11,8 @@ from tritonclient.utils import InferenceServerException
 from film import images, specs
 from film.network import load_network
 from film.preprocess import invert, preprocess
-from serving.settings import DEFAULT_REPOSITORY, MODEL_FILE
+from serving.artefacts import network_file
+from serving.settings import DEFAULT_REPOSITORY
 
 pytestmark = pytest.mark.e2e
 NETWORKS = pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
@@ -23,7 +24,7 @@ def in_process(photographs: list[bytes]) -> dict[str, dict[str, np.ndarray]]:
     answers = {}
     for spec in specs.NETWORKS:
         done = preprocess(photographs, spec.size)
-        network = load_network(DEFAULT_REPOSITORY / spec.network_model / MODEL_FILE, precision=spec.precision)
+        network = load_network(network_file(DEFAULT_REPOSITORY, spec.network_model, ""), precision=spec.precision)
         answers[spec.name] = network({spec.pixels.name: done.pixels, specs.VALID.name: done.valid})
     return answers
 

@@ -1,5 +1,6 @@
 """Every format that can be made without a GPU, of every network: written, run, and judged by the gate."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,23 @@ from torch import nn
 
 from export.errors import ExportError
 from export.format import FORMATS, load_format
-from export.formats.openvino_int8 import in_int8, kept_in_float, quantise, read_plain
+from export.formats.openvino_int8 import LEFT, convolutions, in_int8, quantised
 from export.formats.torchscript import write_torchscript
 from export.graphs import EXPORTABLES
 from export.labelled import Pictures
 from export.parity import answers, largest_difference
 from export.pictures import drawn_pictures
+from export.publish import sha256
 from export.source import Source
 from film.network import load_network
-from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, VALID, ModelSpec
+from film.published import INT8_FILE, choose, has_int8, manifest_file
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, VALID, ModelSpec
 from tests.export.conftest import SMALL, MakeSource
 
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 PORTABLE = ("torchscript", "openvino")
+needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has neither VNNI nor AMX")
 
 
 def check(source: Source, name: str, folder: Path) -> Path:
@@ -120,17 +124,21 @@ def test_the_server_s_loader_reads_openvino_s_own_file(make_source: MakeSource, 
     np.testing.assert_allclose(got["SCORES"], source.truth["SCORES"][:2], atol=1e-3)
 
 
-def test_int8_takes_the_trunk_and_leaves_the_ends_in_float(make_source: MakeSource, tmp_path: Path) -> None:
+@needs_int8
+def test_int8_is_of_the_trunk_but_for_what_a_recipe_leaves(make_source: MakeSource) -> None:
     source = make_source("condition")
-    source.write_onnx(tmp_path / "model.onnx")
-    plain = read_plain(tmp_path / "model.onnx")
-    assert in_int8(plain.model) == (0, 25)
-    convolutions = [op for op in plain.model.get_ordered_ops() if op.get_type_name() == "Convolution"]
-    kept = [op for op in convolutions if op.get_friendly_name() in kept_in_float(plain)]
-    assert len(kept) == 6, "the one that sees the picture, four of the pyramid, and the defects' head"
-    assert {convolutions[0], convolutions[-1]} <= set(kept)
-    model = quantise(source, plain, source.pictures.to_calibrate(source.spec), "plain")
-    assert in_int8(model) == (19, 25)
+    assert len(convolutions(source.graph.network)) == 16
+    model = quantised(source, source.pictures.to_calibrate(source.spec), "fast")
+    assert in_int8(model) == (16 - len(LEFT["fast"]), 25)
+
+
+@needs_int8
+def test_the_published_int8_file_is_of_the_present_weights() -> None:
+    folder = REPOSITORY / NEGATIVE_CONDITION.network_model / "1"
+    assert choose(folder, f"{INT8_FILE}, model.onnx") == folder / INT8_FILE
+    manifest = json.loads(manifest_file(folder / INT8_FILE).read_text())
+    assert manifest["weights"]["sha256"] == sha256(WEIGHTS / f"{NEGATIVE_CONDITION.name}.safetensors")
+    assert manifest["in_int8"] >= manifest["convolutions"] / 2 - 1
 
 
 def test_int8_is_not_made_of_a_network_that_needs_single_precision() -> None:

@@ -133,7 +133,7 @@ def test_what_a_config_loads_is_there_or_is_made_by_export(profile: str, config:
     if config.platform == "ensemble":
         return
     folder = repository / config.name / "1"
-    named = set(re.findall(r'"([\w.]+\.(?:py|pt|plan|onnx))"', text_format.MessageToString(config)))
+    named = set(re.findall(r"\b(\w+\.(?:py|pt|plan|onnx|xml))\b", text_format.MessageToString(config)))
     files = named | ({"model.py"} if config.backend == "python" and not config.default_model_filename else set())
     assert files
     assert all((folder / file).is_file() or file in EXPORTED for file in files)
@@ -204,11 +204,12 @@ def check_warmup(data_type: str, file: Path) -> None:
 @pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSpec, repository: Path) -> None:
     config = text_format.Parse((repository / spec.network_model / "config.pbtxt").read_text(), ModelConfig())
-    network = load_network(repository / spec.network_model / "1" / config.parameters["file"].string_value)
     assert config.parameters["precision"].string_value == spec.precision
     types = {"UINT8": np.uint8, "BOOL": np.bool_, "FP32": np.float32}
-    for layout, tensors in ((network.inputs, [spec.pixels, specs.VALID]), (network.outputs, spec.outputs)):
-        assert layout == {t.name: np.dtype((types[t.dtype], t.shape)) for t in tensors}
+    for file in config.parameters["file"].string_value.split(", "):
+        network = load_network(repository / spec.network_model / "1" / file)
+        for layout, tensors in ((network.inputs, [spec.pixels, specs.VALID]), (network.outputs, spec.outputs)):
+            assert layout == {t.name: np.dtype((types[t.dtype], t.shape)) for t in tensors}
 
 
 def test_the_cpu_profile_has_the_precision_of_the_specs(profile: str, models: dict[str, ModelConfig]) -> None:

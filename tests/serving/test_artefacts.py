@@ -3,6 +3,7 @@
 import pytest
 
 from film import specs
+from film.published import INT8_FILE, has_int8
 from serving.artefacts import network_file
 from serving.settings import DEFAULT_REPOSITORY
 
@@ -16,6 +17,7 @@ from serving.settings import DEFAULT_REPOSITORY
         ("native-cpu", specs.FILM_ORIGIN, "model.pt"),
         ("native-cpu", specs.NEGATIVE_CONDITION, "model.onnx"),
         ("a profile that changes nothing", specs.FILM_ORIGIN, "model.onnx"),
+        ("", specs.NEGATIVE_CONDITION, INT8_FILE if has_int8() else "model.onnx"),
     ],
 )
 def test_the_file_that_a_profile_serves_is_the_one_its_config_names(
