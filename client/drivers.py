@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from client.errors import ServerUnavailable
 from client.threads import Threads
 
 T = TypeVar("T")
@@ -46,22 +45,19 @@ class Driver(Protocol):
         ...
 
     async def sleep(self, seconds: float, closed: threading.Event) -> None:
-        """Let time pass; ServerUnavailable once ``closed``."""
+        """Let time pass, but no more once ``closed`` is set."""
         ...
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function that may wait for a disk."""
         ...
 
-    def start(self, work: Coroutine[Any, Any, T], closed: threading.Event, *, alone: bool) -> Task[T]:
-        """Begin ``work`` in the background, whose result is ServerUnavailable if it had not begun when ``closed``.
-
-        ``alone`` says that nothing else will run beside it.
-        """
+    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
+        """Begin ``work`` in the background; ``alone`` says that nothing else will run beside it."""
         ...
 
     def give_up(self) -> None:
-        """Set what ``opened`` has given: calls that have begun go no further."""
+        """Set what ``opened`` has given so far."""
         ...
 
     async def close(self) -> None:
@@ -110,6 +106,7 @@ class Blocking:
 
     def __init__(self, sleep: Callable[[float], object] | None = None) -> None:
         self._sleep = sleep
+        self._lock = threading.Lock()
         self._closed = threading.Event()
         self._threads: Threads | None = None
 
@@ -119,54 +116,42 @@ class Blocking:
 
     def opened(self) -> threading.Event:
         """One for all calls until the next ``give_up``."""
-        return self._closed
+        with self._lock:
+            return self._closed
 
     async def sleep(self, seconds: float, closed: threading.Event) -> None:
         """Block for so long."""
         (self._sleep or closed.wait)(seconds)
-        _check(closed)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call it, here and now."""
         return function(*arguments)
 
-    def start(self, work: Coroutine[Any, Any, T], closed: threading.Event, *, alone: bool) -> Task[T]:
+    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
         """Run ``work`` in a thread, or at once when it is ``alone``: one request at a time needs no thread."""
         if alone:
             future: Future[T] = Future()
             try:
-                future.set_result(_begin(work, closed))
+                future.set_result(run(work))
             except Exception as error:
                 future.set_exception(error)
             return _Thread(future, work)
-        if self._threads is None:
-            self._threads = Threads(MAX_THREADS)
-        return _Thread(self._threads.submit(partial(_begin, work, closed)), work)
+        with self._lock:
+            threads = self._threads = self._threads or Threads(MAX_THREADS)
+        return _Thread(threads.submit(partial(run, work)), work)
 
     def give_up(self) -> None:
-        """Wake who sleeps, with ServerUnavailable."""
-        self._closed.set()
-        self._closed = threading.Event()
+        """Wake who sleeps."""
+        with self._lock:
+            closed, self._closed = self._closed, threading.Event()
+        closed.set()
 
     async def close(self) -> None:
         """Wait for what is running and end the threads."""
-        if self._threads is not None:
-            self._threads.close()
-            self._threads = None
-
-
-def _begin(work: Coroutine[Any, Any, T], closed: threading.Event) -> T:
-    try:
-        _check(closed)
-    except ServerUnavailable:
-        work.close()
-        raise
-    return run(work)
-
-
-def _check(closed: threading.Event) -> None:
-    if closed.is_set():
-        raise ServerUnavailable("the client was closed while a request waited to be sent")
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.close()
 
 
 class _Awaited:
@@ -219,7 +204,7 @@ class Asyncio:
         """Call it in a thread, so that a slow disk does not hold up the loop."""
         return await asyncio.to_thread(function, *arguments)
 
-    def start(self, work: Coroutine[Any, Any, T], closed: threading.Event, *, alone: bool) -> Task[T]:
+    def start(self, work: Coroutine[Any, Any, T], *, alone: bool) -> Task[T]:
         """Make it a task of the loop, or when it is ``alone`` of whoever waits for it."""
         if alone:
             return _Awaited(work)

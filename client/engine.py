@@ -40,6 +40,11 @@ class Pace:
             raise ValueError(f"timeout is {self.timeout}; it must be a number of seconds, more than 0")
 
 
+def _check(closed: Event) -> None:
+    if closed.is_set():
+        raise ServerUnavailable("the client was closed while a request waited to be sent")
+
+
 class Engine:
     """Asks one server, through ``transport``, in the world of ``driver``."""
 
@@ -91,10 +96,11 @@ class Engine:
         more = True
         try:
             while more or waiting:
+                _check(closed)
                 if more and (batch := next(source, None) if at_hand else await self._driver.call(next, source, None)):
                     images = [picture.data for picture in batch if picture.error is None]
                     work = {model: self._answers(model, images, pace.timeout, closed) for model in models}
-                    waiting.append((batch, {m: self._driver.start(w, closed, alone=alone) for m, w in work.items()}))
+                    waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))
                 else:
                     more = False
                 if waiting and (not more or len(waiting) == pace.concurrency):
@@ -131,6 +137,7 @@ class Engine:
         deadline = self._driver.now() + timeout
         attempt = 1
         while True:
+            _check(closed)
             try:
                 response = await self._transport.infer(request, deadline - self._driver.now())
             except ServerUnavailable as error:
@@ -169,9 +176,13 @@ class Engine:
                     f"{self._transport.address} was not ready within {timeout:g} s; the server's log tells why"
                 )
             await self._driver.sleep(POLL_SECONDS, closed)
+            _check(closed)
 
     async def close(self) -> None:
-        """End the calls that have begun: let go of connections, which ends what is in flight, then of threads."""
+        """Have calls in other threads go no further: let go of connections, which ends what is in flight, and threads.
+
+        asyncio's calls are cancelled by whoever owns them.
+        """
         self._driver.give_up()
         await self._transport.close()
         await self._driver.close()
