@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from export.source import Source
 
 FORMATS = {
-    "onnx": "ONNX, weights in half precision: what the cpu profile serves elsewhere",
+    "onnx": "ONNX, weights in half precision: what the cpu profile serves, but for int8",
     "torchscript": "TorchScript, for Triton's pytorch_libtorch",
     "pt2": "torch.export compiled by AOTInductor, for Triton's torch_aoti",
     "openvino": "OpenVINO's own file; f32 or bf16 is chosen when it is loaded",
-    "openvino_int8": "the same, the greater part in int8: what the cpu profile serves where a processor has it",
+    "openvino_int8": "negative_condition, the greater part in int8: served where the processor has VNNI or AMX",
     "tensorrt": "TensorRT engine, built and tried on the GPU that will serve it",
     "tensorrt_rtx": "TensorRT-RTX engine, built without a GPU for several generations",
 }

@@ -92,7 +92,11 @@ Rounding = Callable[[Tensor, int], Tensor]
 
 
 def round_to_int8(weights: Tensor) -> Rounding:
-    """To whole steps of a scale for each row of ``weights`` [out, d], which the largest weight of the row keeps."""
+    """To whole steps of a scale for each row of ``weights`` [out, d], which the largest weight of the row keeps.
+
+    NNCF finds the same scale in them, but for the few rows all of whose weights are below a hundredth of the layer's
+    largest: those it rounds once more. (With its scale for them from the start nothing was nearer.)
+    """
     largest = weights.abs().argmax(1)
     scale = weights.abs().amax(1).clamp_min(torch.finfo(weights.dtype).tiny) / LEVELS
 

@@ -69,8 +69,7 @@ def openvino_int8_trials() -> tuple[Trial, ...]:
     """OpenVINO with a file that holds int8 operations; the rest of it in single precision, and in bf16 if it can be."""
     lacks = lacks_package("openvino")
     single = Trial("openvino int8", "int8", lambda path: _openvino(path, "f32"), lacks)
-    if not cpu_has_bf16():
-        return (single,)
+    lacks = lacks or ("" if cpu_has_bf16() else "this processor has no bf16")
     return (single, Trial("openvino int8, bf16", "int8", lambda path: _openvino(path, "bf16"), lacks))
 
 

@@ -29,6 +29,8 @@ RUNTIMES = ("openvino", "onnxruntime")
 PRECISIONS = get_args(specs.Precision)
 """Of the arithmetic: bf16 where OpenVINO says that the CPU has it, else single; or single whatever the CPU has.
 
+What a file does in int8 stays so: `film.published.choose` does not choose such a file where single is wanted.
+
 ONNX Runtime always works in single precision.
 """
 

@@ -32,24 +32,25 @@ def has_int8() -> bool:
     return not INT8_FLAGS.isdisjoint(flags)
 
 
-def choose(folder: Path, names: str, runtime: str = "auto") -> Path:
+def choose(folder: Path, names: str, runtime: str = "auto", precision: str = "auto") -> Path:
     """The first of the files ``names`` (separated by commas) in ``folder`` that this machine can serve.
 
-    A file of OpenVINO wants that ``runtime``; int8 wants a processor that has it. Either is passed over unless the
+    A file of OpenVINO wants that ``runtime``, one of `film.network.RUNTIMES` or ``auto``; int8 wants a processor that
+    has it and a ``precision``, one of `film.network.PRECISIONS`, that is not single. Either is passed over unless the
     manifests say that it and the last file, as they lie there, were made of the same weights: who publishes other
     weights in one format is not served the old ones in another. The last file is taken whatever it is.
     """
     *preferred, last = (folder / name.strip() for name in names.split(","))
     for file in preferred:
-        if _can_run(file, runtime) and (made_of := _weights(file)) and made_of == _weights(last):
+        if _can_run(file, runtime, precision) and (made_of := _weights(file)) and made_of == _weights(last):
             return file
     return last
 
 
-def _can_run(file: Path, runtime: str) -> bool:
+def _can_run(file: Path, runtime: str, precision: str) -> bool:
     if file.suffix == OPENVINO_SUFFIX and (runtime == "onnxruntime" or not importlib.util.find_spec("openvino")):
         return False
-    return has_int8() or file.name != INT8_FILE
+    return file.name != INT8_FILE or (has_int8() and precision != "f32")
 
 
 def _weights(file: Path) -> str:
@@ -57,7 +58,10 @@ def _weights(file: Path) -> str:
     try:
         manifest = json.loads(manifest_file(file).read_text(encoding="utf-8"))
         parts = [manifest, *manifest.get("others", [])]
-        if all(_sha256(file.with_name(part["file"])) == part["sha256"] for part in parts):
+        needed = [file.name, file.with_suffix(".bin").name] if file.suffix == OPENVINO_SUFFIX else [file.name]
+        if [part["file"] for part in parts] == needed and all(
+            _sha256(file.with_name(part["file"])) == part["sha256"] for part in parts
+        ):
             return str(manifest["weights"]["sha256"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass

@@ -8,6 +8,7 @@ from serving.settings import MODEL_FILE
 
 _FILE = r"model\w*\.(?:onnx|xml|pt2?|plan)"
 _NAMED_FILES = re.compile(rf'"({_FILE}(?:, *{_FILE})*)"')
+_HOW = re.compile(r'key: "(runtime|precision)" value { string_value: "(\w+)" }')
 
 
 def network_file(repository: Path, model: str, config_name: str) -> Path:
@@ -19,4 +20,5 @@ def network_file(repository: Path, model: str, config_name: str) -> Path:
     configs = (folder / "configs" / f"{config_name}.pbtxt", folder / "config.pbtxt")
     text = next((config.read_text(encoding="utf-8") for config in configs if config.is_file()), "")
     named = _NAMED_FILES.search(text)
-    return choose(folder / MODEL_FILE.parent, named[1] if named else MODEL_FILE.name)
+    how = dict(_HOW.findall(text))
+    return choose(folder / MODEL_FILE.parent, named[1] if named else MODEL_FILE.name, **how)

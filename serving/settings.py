@@ -14,7 +14,7 @@ LogLevel = Literal["error", "warning", "info", "verbose"]
 DEFAULT_REPOSITORY = Path(__file__).resolve().parents[1] / "model_repository"
 """The one of this checkout; an installed package is told with ``--model-repository``."""
 MODEL_FILE = Path("1", "model.onnx")
-"""Inside the folder of a network's model: what the cpu profile serves."""
+"""Inside the folder of a network's model: what is served where a configuration names no file."""
 
 
 @dataclass(frozen=True)

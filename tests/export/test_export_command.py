@@ -87,7 +87,8 @@ def test_an_unknown_model_or_format_is_told() -> None:
 
 def test_files_that_can_be_made_again_are_not_committed() -> None:
     root = Path(__file__).parents[2]
-    made = [file for name in FORMATS if name not in ("onnx", "torchscript") for file in load_format(name).files]
+    committed = ("onnx", "torchscript", "openvino_int8")
+    made = [file for name in FORMATS if name not in committed for file in load_format(name).files]
     paths = [f"model_repository/negative_condition_net/1/{file}" for file in (*made, "model.pt")]
     done = subprocess.run(["git", "check-ignore", *paths], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode == 128:

@@ -17,11 +17,12 @@ from export.labelled import Pictures
 from export.parity import answers, largest_difference
 from export.pictures import drawn_pictures
 from export.publish import sha256
+from export.runtimes import openvino_int8_trials
 from export.source import Source
 from film.network import load_network
 from film.published import INT8_FILE, choose, has_int8, manifest_file
 from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, VALID, ModelSpec
-from tests.export.conftest import SMALL, MakeSource
+from tests.export.conftest import SAMPLES, SMALL, MakeSource
 
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
@@ -138,7 +139,18 @@ def test_the_published_int8_file_is_of_the_present_weights() -> None:
     assert choose(folder, f"{INT8_FILE}, model.onnx") == folder / INT8_FILE
     manifest = json.loads(manifest_file(folder / INT8_FILE).read_text())
     assert manifest["weights"]["sha256"] == sha256(WEIGHTS / f"{NEGATIVE_CONDITION.name}.safetensors")
-    assert manifest["in_int8"] >= manifest["convolutions"] / 2 - 1
+    assert manifest["in_int8"] == 16 - len(LEFT[manifest["recipe"]])
+
+
+@needs_int8
+def test_the_published_int8_file_answers_as_the_trained_network_does_on_this_processor() -> None:
+    source = Source(
+        EXPORTABLES[NEGATIVE_CONDITION.name], WEIGHTS / "negative_condition.safetensors", SAMPLES, Pictures()
+    )
+    file = REPOSITORY / NEGATIVE_CONDITION.network_model / "1" / INT8_FILE
+    for trial in openvino_int8_trials():
+        if not trial.lacks:
+            largest_difference(source.truth, source.spec, trial, trial.start(file), source.judged_on)
 
 
 def test_int8_is_not_made_of_a_network_that_needs_single_precision() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_a_file_of_openvino_is_not_served_by_another_runtime(folder: Path, monke
     assert choose(folder, NAMES, "onnxruntime") == folder / "model.onnx"
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert choose(folder, NAMES) == folder / "model.onnx"
+
+
+def test_int8_is_not_served_where_single_precision_is_wanted(folder: Path) -> None:
+    assert choose(folder, NAMES, precision="f32") == folder / "model.onnx"
+
+
+def test_a_manifest_of_another_file_does_not_vouch_for_this_one(folder: Path) -> None:
+    shutil.copy(manifest_file(folder / "model.onnx"), manifest_file(folder / INT8_FILE))
+    assert choose(folder, NAMES) == folder / "model.onnx"
+    put(folder, INT8_FILE, "these")
+    assert choose(folder, NAMES) == folder / "model.onnx", "its second half is not vouched for"
 
 
 def test_new_weights_in_one_format_are_not_answered_with_the_old_ones_in_another(folder: Path) -> None:

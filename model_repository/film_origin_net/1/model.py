@@ -17,7 +17,8 @@ class TritonPythonModel:
             key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()
         }
         folder = Path(args["model_repository"], args["model_version"])
-        model_file = choose(folder, settings.pop("file"), settings.get("runtime", "auto"))
+        how = {key: settings[key] for key in ("runtime", "precision") if key in settings}
+        model_file = choose(folder, settings.pop("file"), **how)
         for number in {"streams", "threads"} & set(settings):
             settings[number] = int(settings[number])
         self.network = load_network(model_file, **settings)
