@@ -30,7 +30,7 @@ Examples:
   python -m training evaluate --models film_origin --weights runs/mine --out out/mine --quick"""
 COMMANDS = """python -m training {name} --data ../shared/data/licensed    # trains; see docs/training.md
 python -m training evaluate --cards docs/models    # measures; writes this card
-python -m export {name}    # publishes it to the server, if the parity gate lets it"""
+python -m export    # publishes it to the server, if the parity gate lets it"""
 
 
 def evaluate(

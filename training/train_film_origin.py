@@ -106,4 +106,4 @@ def command(
     weights = out / f"{FILM_ORIGIN.name}.safetensors"
     film_origin.save(network, weights, kind)
     write_record(weights.with_suffix(".json"), recipe={"network": kind, **asdict(recipe)}, measured=measured)
-    click.echo(f"Wrote {weights}. Next: python -m training evaluate")
+    click.echo(f"Wrote {weights}. Next: python -m training evaluate --weights {out}, then python -m export")

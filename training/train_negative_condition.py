@@ -175,7 +175,8 @@ def _run(
     plot_history(history, out / "history.png")
     plot_misjudged(answers, judge_set, out / "misjudged.png")
     CONSOLE.print_json(data={name: value for name, value in measured.items() if name != "history"})
-    CONSOLE.print(f"Weights are in {weights}, plots in {out}. Next: python -m export {NEGATIVE_CONDITION.name}")
+    where = "" if weights.parent.resolve() == WEIGHTS.resolve() else f" --weights {weights.parent}"
+    CONSOLE.print(f"Weights are in {weights}, plots in {out}. Next: python -m export {NEGATIVE_CONDITION.name}{where}")
 
 
 def _measure_real(network: NegativeCondition, real: Real | None) -> dict[str, Any]:
