@@ -19,6 +19,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 MAX_THREADS = 256
 """Requests in flight of one blocking client; threads are started only as they are needed."""
+AGAIN_SECONDS = 0.2
+"""Between two looks whether a client's threads have ended."""
 
 
 class Task(Protocol[T_co]):
@@ -56,12 +58,8 @@ class Driver(Protocol):
         """Begin ``work`` in the background; ``alone`` says that nothing else will run beside it."""
         ...
 
-    def give_up(self) -> None:
-        """Set what ``opened`` has given so far."""
-        ...
-
-    async def close(self) -> None:
-        """Wait for what is running and end the threads."""
+    async def close(self, let_go: Callable[[], Awaitable[None]]) -> None:
+        """Set what ``opened`` has given so far, ``let_go`` of connections, and end the threads."""
         ...
 
 
@@ -115,7 +113,7 @@ class Blocking:
         return time.monotonic()
 
     def opened(self) -> threading.Event:
-        """One for all calls until the next ``give_up``."""
+        """One for all calls until the next ``close``."""
         with self._lock:
             return self._closed
 
@@ -140,18 +138,17 @@ class Blocking:
             threads = self._threads = self._threads or Threads(MAX_THREADS)
         return _Thread(threads.submit(partial(run, work)), work)
 
-    def give_up(self) -> None:
-        """Wake who sleeps."""
+    async def close(self, let_go: Callable[[], Awaitable[None]]) -> None:
+        """Wake who sleeps, ``let_go``, and wait for the threads; what they opened at that moment goes the same way."""
         with self._lock:
             closed, self._closed = self._closed, threading.Event()
-        closed.set()
-
-    async def close(self) -> None:
-        """Wait for what is running and end the threads."""
-        with self._lock:
             threads, self._threads = self._threads, None
+        closed.set()
+        await let_go()
         if threads is not None:
             threads.close()
+            while not threads.ended(AGAIN_SECONDS):
+                await let_go()
 
 
 class _Awaited:
@@ -212,8 +209,6 @@ class Asyncio:
         task.add_done_callback(_seen)
         return _LoopTask(task)
 
-    def give_up(self) -> None:
-        """Whoever owns a task cancels it."""
-
-    async def close(self) -> None:
-        """Nothing to stop."""
+    async def close(self, let_go: Callable[[], Awaitable[None]]) -> None:
+        """``let_go``: whoever owns a task cancels it."""
+        await let_go()

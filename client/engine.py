@@ -96,8 +96,8 @@ class Engine:
         more = True
         try:
             while more or waiting:
-                _check(closed)
                 if more and (batch := next(source, None) if at_hand else await self._driver.call(next, source, None)):
+                    _check(closed)
                     images = [picture.data for picture in batch if picture.error is None]
                     work = {model: self._answers(model, images, pace.timeout, closed) for model in models}
                     waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))
@@ -183,6 +183,4 @@ class Engine:
 
         asyncio's calls are cancelled by whoever owns them.
         """
-        self._driver.give_up()
-        await self._transport.close()
-        await self._driver.close()
+        await self._driver.close(self._transport.close)

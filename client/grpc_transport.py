@@ -1,5 +1,6 @@
 """gRPC, the default wire."""
 
+import threading
 from typing import Any
 
 import tritonclient.grpc as triton
@@ -38,6 +39,7 @@ class GrpcTransport:
         self._where = address
         self._module = triton_aio if asynchronous else triton
         self._client: Any = None
+        self._lock = threading.Lock()
         self._pictures = pictures(address, self._call, asynchronous=asynchronous)
 
     async def infer(self, request: Request, timeout: float) -> Response:
@@ -62,16 +64,21 @@ class GrpcTransport:
         """Close the channel; requests in flight are cancelled."""
         if self._client is not None:
             await self._pictures.close()
-        client, self._client = self._client, None
+        with self._lock:
+            client, self._client = self._client, None
         if client is not None:
             await settled(client.close())
 
+    def _channel(self) -> Any:
+        with self._lock:  # of two that threads made at once, ``close`` would not know one
+            if self._client is None:
+                self._client = self._module.InferenceServerClient(
+                    self._where.target, ssl=self._where.secure, channel_args=channel_options(self._where)
+                )
+            return self._client
+
     async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
-        if self._client is None:
-            self._client = self._module.InferenceServerClient(
-                self._where.target, ssl=self._where.secure, channel_args=channel_options(self._where)
-            )
         try:
-            return await settled(getattr(self._client, method)(client_timeout=timeout, **arguments))
+            return await settled(getattr(self._channel(), method)(client_timeout=timeout, **arguments))
         except InferenceServerException as error:
             raise translated(error, self.address, timeout) from error

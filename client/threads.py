@@ -1,6 +1,7 @@
 """Threads for requests in flight, which clear up behind themselves."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -50,13 +51,18 @@ class Threads:
         return future
 
     def close(self) -> None:
-        """Wait for what was submitted, and end the threads."""
+        """Have the threads end once they have done what was submitted."""
         with self._lock:
             self._closed = True
         for _ in self._threads:
             self._work.put(None)
+
+    def ended(self, seconds: float) -> bool:
+        """Wait up to so long for the threads to end; whether they have."""
+        deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def __del__(self) -> None:
         for _ in self._threads:  # they know nothing of this object, so that it can go while they wait

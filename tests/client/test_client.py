@@ -319,6 +319,37 @@ def test_closing_wakes_what_waits_to_be_sent_again() -> None:
     assert said == ["the client was closed while a request waited to be sent"]
 
 
+def test_closing_ends_what_opens_a_connection_at_that_moment() -> None:
+    """Its first end finds nothing to close; what was sent then waits for an answer that never comes."""
+    sent, ended, ends = threading.Event(), threading.Event(), 0
+
+    class Deaf(FakeTransport):
+        async def close(self) -> None:
+            nonlocal ends
+            ends += 1
+            if ends > 1:
+                ended.set()
+
+    def answer(request: Request) -> Response:
+        sent.set()
+        assert ended.wait(60)
+        raise RequestRejected("ended")
+
+    client = Client(transport=Deaf(answer=answer))
+
+    def ask() -> None:
+        with pytest.raises((RequestRejected, ServerUnavailable)):
+            client.classify(pictures(2), batch_size=1)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert sent.wait(60)
+    client.close()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert ends == 2
+
+
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_closing_ends_a_call_that_goes_on_sending(concurrency: int) -> None:
     client = Client(transport=(transport := FakeTransport()))
