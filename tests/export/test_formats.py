@@ -21,7 +21,15 @@ from export.runtimes import openvino_int8_trials
 from export.source import Source
 from film.network import load_network
 from film.published import INT8_FILE, choose, has_int8, manifest_file
-from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, VALID, ModelSpec
+from film.specs import (
+    FILM_ORIGIN,
+    FILM_ORIGIN_EXPLAIN,
+    NEGATIVE_CONDITION,
+    PROFILE_TOLERANCE,
+    VALID,
+    ModelSpec,
+    tolerated,
+)
 from tests.export.conftest import SAMPLES, SMALL, MakeSource
 
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
@@ -148,9 +156,14 @@ def test_the_published_int8_file_answers_as_the_trained_network_does_on_this_pro
         EXPORTABLES[NEGATIVE_CONDITION.name], WEIGHTS / "negative_condition.safetensors", SAMPLES, Pictures()
     )
     file = REPOSITORY / NEGATIVE_CONDITION.network_model / "1" / INT8_FILE
-    for trial in openvino_int8_trials():
-        if not trial.lacks:
-            largest_difference(source.truth, source.spec, trial, trial.start(file), source.judged_on)
+    single, *rest = openvino_int8_trials()
+    largest_difference(source.truth, source.spec, single, single.start(file), source.judged_on)
+    for trial in (trial for trial in rest if not trial.lacks):  # how bf16 is rounded differs between processors
+        valid = np.ones((len(source.judged_on), *VALID.shape), np.bool_)
+        got = trial.start(file)({source.spec.pixels.name: source.judged_on, VALID.name: valid})
+        for output in source.spec.outputs:
+            furthest = np.abs(got[output.name] - source.truth[output.name]).max()
+            assert furthest <= tolerated(output, PROFILE_TOLERANCE)
 
 
 def test_int8_is_not_made_of_a_network_that_needs_single_precision() -> None:
