@@ -9,7 +9,6 @@ A request counts as a success only when every picture in it got the right answer
 so that a queue that is full shows as ServerOverloaded. ``python -m loadtest run`` does sweeps of all this.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +26,6 @@ from loadtest.levels import Arrivals, Level, due_times, parse
 from loadtest.record import Request
 from loadtest.work import Work, add_options
 
-logging.getLogger("pyvips").setLevel(logging.WARNING)  # Locust shows what others say, and it says much
 grpc.experimental.gevent.init_gevent()  # without it gRPC blocks every other greenlet: 6 instead of 50 requests/s
 
 MOST_IN_FLIGHT = 2048

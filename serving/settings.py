@@ -45,7 +45,7 @@ _NO_GPU = "Errors about CUDA only mean that there is no GPU; this profile needs 
 _NO_GPU_FLAGS = ("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0")
 _CPU_ENVIRONMENT = MappingProxyType(
     # Instances and streams are the parallelism; libraries' own threads would only fight them over the cores.
-    {"VIPS_CONCURRENCY": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    {"OMP_WAIT_POLICY": "PASSIVE"}
 )
 _STEADY_MEMORY = MappingProxyType(
     # Of glibc (mallopt(3)), for threads that take buffers of every size: one heap for all of them grows to less than

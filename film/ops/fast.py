@@ -1,4 +1,4 @@
-"""The CPU twin: libjpeg-turbo decodes JPEGs at a reduced scale, libvips resizes with SIMD, OpenCV inverts.
+"""The CPU twin: libjpeg-turbo decodes JPEGs at a reduced scale, fast_image_resize resizes with SIMD, OpenCV inverts.
 
 Judged against `film.ops.reference` within the tolerances of `film.specs`. What these libraries cannot take, the
 reference decodes, so that both accept the same pictures and refuse the others in the same words.
@@ -8,8 +8,8 @@ import math
 
 import cv2
 import numpy as np
-import pyvips
 import simplejpeg
+from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,7 +18,7 @@ from film.ops import reference
 
 # A request is one core's work: Triton's instances are the parallelism, threads within would only fight over cores.
 cv2.setNumThreads(1)
-pyvips.cache_set_max(0)  # libvips would keep results of pictures that never come again
+_LANCZOS = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.lanczos3))
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -43,14 +43,12 @@ def crop_resize(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """As `reference.crop_resize`, within ``specs.CROP_RESIZE_TOLERANCE``."""
     height, width = image.shape[:2]
     left, top, right, bottom = reference.crop_box(width, height)
-    square = np.ascontiguousarray(image[top:bottom, left:right])
-    rows, columns = square.shape[:2]
-    if min(rows, columns) < size:
-        return reference.crop_resize(image, size)  # libvips enlarges with another kernel, and small pictures are quick
-    # gap=0: no box filter before the Lanczos kernel, which would cost a mean error of up to 1.8 levels
-    vips = pyvips.Image.new_from_memory(square.data, columns, rows, 3, "uchar")
-    resized = vips.resize(size / columns, vscale=size / rows, kernel="lanczos3", gap=0)
-    return np.asarray(resized.numpy())
+    square = image[top:bottom, left:right]
+    # tobytes copies a part of a picture value by value, so it is given a whole one
+    source = ImageData(right - left, bottom - top, PixelType.U8x3, np.ascontiguousarray(square).tobytes())
+    resized = ImageData(size, size, PixelType.U8x3)
+    Resizer().resize(source, resized, _LANCZOS)  # one that is kept could not be used by two threads at once
+    return np.frombuffer(resized.get_buffer(), np.uint8).reshape(size, size, 3)
 
 
 def invert_negative(image: NDArray[np.uint8], gamma: float = 1.0) -> NDArray[np.uint8]:
@@ -105,15 +103,23 @@ def _decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> NDA
     """Upright pixels, shrunk while the shorter side keeps ``least_side``; None where Pillow must decode."""
     if image.format not in images.JPEG_FORMATS or image.mode not in ("RGB", "L"):
         return None
-    scale = min(1.0, least_side / min(image.size)) if least_side else 1.0
+    shrunk = _shrunk(min(image.size), least_side) if least_side else 1
     try:
         pixels = simplejpeg.decode_jpeg(
             data,
             colorspace="RGB",
-            min_height=math.ceil(image.height * scale) if scale < 1 else 0,
-            min_width=math.ceil(image.width * scale) if scale < 1 else 0,
+            min_height=math.ceil(image.height / shrunk) if shrunk > 1 else 0,
+            min_width=math.ceil(image.width / shrunk) if shrunk > 1 else 0,
             min_factor=2,
         )
     except ValueError:
         return None  # Pillow says what is wrong with it, or reads it after all
     return np.ascontiguousarray(images.apply_orientation(pixels, images.orientation(image)))
+
+
+def _shrunk(side: int, least: int) -> int:
+    """By how much a JPEG of that shorter side may be shrunk: 1, 2, 4 or 8.
+
+    libjpeg-turbo has SIMD code for these alone; three eighths, say, take it longer than a half, and blur more.
+    """
+    return max((factor for factor in (2, 4, 8) if side >= factor * least), default=1)

@@ -11,7 +11,7 @@ from film.specs import PROFILE_TOLERANCE
 
 Scores = NDArray[np.float32]
 TOLERANCE = PROFILE_TOLERANCE
-"""Peers decode with Pillow, we with libjpeg-turbo and libvips: as far apart as two profiles of ours may be."""
+"""Peers decode with Pillow, we with libraries of our own choice: as far apart as two profiles of ours may be."""
 REASONS = 3
 """How many kinds of failures are kept in words."""
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HEAVY = {
-    *("torch", "keras", "tensorflow", "onnx", "openvino", "onnxruntime", "cv2", "pyvips", "PIL", "pytriton"),
+    *("torch", "keras", "tensorflow", "onnx", "openvino", "onnxruntime", "cv2", "cykooz_resizer", "PIL", "pytriton"),
     *("numpy", "tritonclient", "grpc", "aiohttp", "gevent", "rich"),
 }
 
@@ -36,7 +36,7 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 def test_the_client_is_there_when_it_is_asked_for_and_loads_no_framework_and_no_wire() -> None:
     loaded = modules_after("from safelight import Client; Client('localhost:1')")
     assert {"client", "numpy", "tritonclient"} <= loaded
-    assert not loaded & {"torch", "keras", "tensorflow", "openvino", "onnxruntime", "cv2", "pyvips", "PIL"}
+    assert not loaded & {"torch", "keras", "tensorflow", "openvino", "onnxruntime", "cv2", "cykooz_resizer", "PIL"}
 
     loaded = modules_after("from safelight import Client; from client import FakeTransport")
     assert not loaded & {"tritonclient", "grpc", "aiohttp", "gevent"}

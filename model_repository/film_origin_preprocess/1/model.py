@@ -15,16 +15,16 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         os.nice(10)  # the network goes first: what is decoded sooner than it can be judged waits past any refusal
         self.spec = specs.classifier(args["model_name"])
-        self.pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
+        self.pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         images = [pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy() for request in requests]
         blobs = [blob for image in images for blob in image.ravel()]
-        done = list(self.pool.map(lambda blob: preprocess([blob], self.spec.size), blobs))
+        done = preprocess(blobs, self.spec.size, self.pool)
         tensors = {
-            self.spec.pixels.name: np.concatenate([one.pixels for one in done]),
-            specs.VALID.name: np.concatenate([one.valid for one in done]),
-            specs.ERROR.name: np.array([[one.errors[0].encode()] for one in done], np.object_),
+            self.spec.pixels.name: done.pixels,
+            specs.VALID.name: done.valid,
+            specs.ERROR.name: np.array([[error.encode()] for error in done.errors], np.object_),
         }
         responses, start = [], 0
         for image in images:
