@@ -45,13 +45,13 @@ def export_model(source: Source, form: Format, repository: Path, aside: Path, sa
         return Outcome("not made", notes=(why,))
     if not source.weights.is_file():
         raise ExportError(f"{source.weights} does not exist. Train the network first: make train.")
+    say("making it")
     trials = form.trials(source)
     possible = [trial for trial in trials if not trial.lacks]
     notes = tuple(f"not tried in {trial.runtime}: {trial.lacks}" for trial in trials if trial.lacks)
     differences: dict[str, float] = {}
 
     def write(path: Path) -> dict[str, Any]:
-        say("making it")
         made = form.write(source, path)
         tried = {}
         for trial in possible:

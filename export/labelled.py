@@ -58,7 +58,7 @@ class Pictures:
         found = (
             [self._negatives(self.judging, JUDGING_SEED, judged=True)] if spec.name == NEGATIVE_CONDITION.name else []
         )
-        found += _real(spec, REAL[spec.name]) if self.real else []
+        found += _real(spec, REAL[spec.family]) if self.real else []
         if not found:
             raise ExportError(f"There is no labelled picture to judge {spec.name} on in reduced precision.")
         return Labelled(

@@ -17,6 +17,7 @@ from export.labelled import Labelled, Pictures
 from export.onnx_file import write_onnx
 from export.parity import answers
 from export.pictures import parity_pictures
+from export.typed_network import Judge, TypedNetwork, typed_network
 from film.specs import ModelSpec
 
 CPU = torch.device("cpu")
@@ -75,6 +76,11 @@ class Source:
     def labelled_truth(self) -> Mapping[str, NDArray[Any]]:
         """What the trained network says of the ``labelled`` pictures."""
         return answers(self.graph, self.spec, self.labelled.pixels)
+
+    @cached_property
+    def typed(self) -> TypedNetwork:
+        """For engines: the network with the type of every operation chosen."""
+        return typed_network(self._onnx, Judge(self.spec, self.truth, self.judged_on))
 
     def write_onnx(self, path: Path) -> None:
         """Write the graph to ``path`` as ONNX, by the route that was asked for."""

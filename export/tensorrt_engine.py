@@ -61,8 +61,7 @@ def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict
         said = [parser.get_error(number).desc() for number in range(parser.num_errors)]
         raise EngineError(f"{library} cannot read the ONNX file of {spec.name}: {'; '.join(said) or 'it is none'}.")
     config = builder.create_builder_config()
-    if spec.precision == "f32":
-        config.clear_flag(trt.BuilderFlag.TF32)  # ten bits of mantissa are no single precision
+    config.clear_flag(trt.BuilderFlag.TF32)  # what the file has in single precision is meant to be: TF32 has ten bits
     profile = builder.create_optimization_profile()
     for tensor in (network.get_input(number) for number in range(network.num_inputs)):
         profile.set_shape(tensor.name, *((batch, *tuple(tensor.shape)[1:]) for batch in ENGINE_BATCHES))

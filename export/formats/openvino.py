@@ -1,7 +1,7 @@
 """OpenVINO's own format, from the ONNX file: loads faster, and Triton's openvino backend takes it.
 
-Weights are stored as the ONNX file has them, the large ones in half precision. What is computed in is said when the file
-is loaded.
+Weights are stored as the ONNX file has them, the large ones in half precision. What is computed in is said when the
+file is loaded.
 """
 
 import tempfile

@@ -6,7 +6,7 @@ import pytest
 from export.accuracy import check_accuracy, compare
 from export.errors import ParityError
 from export.labelled import CALIBRATION_SEED, JUDGING_SEED, SHARED, Labelled, Pictures
-from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec, TensorSpec
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, ModelSpec, TensorSpec
 from tests.export.conftest import SAMPLES, MakeSource
 
 SPEC = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
@@ -77,6 +77,8 @@ def test_photographs_are_labelled_by_their_folders() -> None:
     shipped = sum(1 for label in FILM_ORIGIN.labels for _ in (SAMPLES / label).iterdir())
     assert labelled.said.startswith(f"{shipped} of samples")
     assert 0 < labelled.positive.sum() < len(labelled.positive)
+    explained = Pictures(real=True).labelled(FILM_ORIGIN_EXPLAIN)
+    np.testing.assert_array_equal(explained.positive, labelled.positive)
 
 
 @pytest.mark.shared_data

@@ -1,17 +1,26 @@
-"""The graph of an fp16 engine: convolutions halved, the rest whole, answers near."""
+"""The graph of an fp16 engine: what is halved, what stays whole, and that losing too much is seen without a GPU."""
 
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
-from onnx import TensorProto
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from export.engine_graph import cast_first, halve_convolutions
+from export import parity
+from export.engine_graph import HALVINGS, cast_first, halve
+from export.half_rounding import with_rounding
 from export.onnx_file import whole_weights
 from export.parity import largest_difference
+from export.pictures import drawn_pictures
 from export.runtimes import onnxruntime_trial
+from export.typed_network import Judge, typed_network
+from film.specs import FILM_ORIGIN, PARITY_TOLERANCE, VALID
 from tests.export.conftest import MakeSource
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +31,7 @@ def halved(make_source: MakeSource, tmp_path_factory: pytest.TempPathFactory) ->
     whole_weights(model)
     assert {weight.data_type for weight in model.graph.initializer} & {TensorProto.FLOAT16} == set()
     cast_first(model)
-    halve_convolutions(model)
+    assert halve(model, HALVINGS[0]) > 20
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     return path
@@ -31,6 +40,14 @@ def halved(make_source: MakeSource, tmp_path_factory: pytest.TempPathFactory) ->
 def test_it_answers_as_the_network_does_to_a_hundredth(make_source: MakeSource, halved: Path) -> None:
     source, trial = make_source("condition"), onnxruntime_trial("fp16")
     assert largest_difference(source.truth, source.spec, trial, trial.start(halved), source.judged_on) > 0
+
+
+def test_with_the_roundings_of_half_precision_too(make_source: MakeSource, halved: Path, tmp_path: Path) -> None:
+    source, trial = make_source("condition"), onnxruntime_trial("fp16")
+    onnx.save(with_rounding(onnx.load(halved)), tmp_path / "rounded.onnx")
+    run = trial.start(tmp_path / "rounded.onnx")
+    alone = largest_difference(source.truth, source.spec, trial, trial.start(halved), source.judged_on)
+    assert largest_difference(source.truth, source.spec, trial, run, source.judged_on) > alone
 
 
 def test_convolutions_compute_in_half_and_the_heads_in_single(halved: Path) -> None:
@@ -57,3 +74,124 @@ def test_bytes_are_cast_before_anything_else(halved: Path) -> None:
     graph = onnx.load(halved).graph
     bytes_in = [value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.UINT8]
     assert [node.op_type for node in graph.node if set(bytes_in) & set(node.input)] == ["Cast"]
+
+
+def model_of(nodes: list[onnx.NodeProto], **constants: object) -> onnx.ModelProto:
+    """From X to Y, FLOAT [2, 1, 4, 4]."""
+    sides = [2, 1, 4, 4]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, sides)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def run(model: onnx.ModelProto, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    answers: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: values})[0]
+    return answers
+
+
+def test_what_is_halved_leaves_everything_else_its_type() -> None:
+    """A weight, and a value, that whole and half operations share; and an operation whose output is the graph's."""
+    kernel = np.random.default_rng(0).normal(size=(1, 1, 1, 1)).astype(np.float32)
+    model = model_of(
+        [
+            helper.make_node("Conv", ["X", "kernel"], ["first"]),
+            helper.make_node("Relu", ["first"], ["second"]),
+            helper.make_node("Sigmoid", ["second"], ["third"]),
+            helper.make_node("Mul", ["third", "kernel"], ["fourth"]),
+            helper.make_node("Conv", ["second", "kernel"], ["fifth"]),
+            helper.make_node("Add", ["fourth", "fifth"], ["sixth"]),
+            helper.make_node("Conv", ["sixth", "kernel"], ["Y"]),
+        ],
+        kernel=kernel,
+    )
+    values = np.random.default_rng(1).normal(size=(2, 1, 4, 4)).astype(np.float32)
+    before = run(model, values)
+    assert halve(model, HALVINGS[0]) == 3
+    onnx.checker.check_model(model, full_check=True)
+    types = {weight.name: weight.data_type for weight in model.graph.initializer}
+    assert types == {"kernel": TensorProto.FLOAT, "kernel.fp16": TensorProto.FLOAT16}
+    for halved in (model, with_rounding(model)):
+        np.testing.assert_allclose(run(halved, values), before, atol=5e-3)
+
+
+def test_nothing_to_halve_changes_nothing() -> None:
+    model = model_of([helper.make_node("Exp", ["X"], ["Y"])])
+    before = model.SerializeToString()
+    assert halve(model, HALVINGS[0]) == halve(model, HALVINGS[1]) == 0
+    assert model.SerializeToString() == before
+
+
+def test_rounding_is_that_of_half_precision() -> None:
+    """Of a graph that halves what it is given: numpy's own float16 says what should come out."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16),
+            helper.make_node("Cast", ["half"], ["y"], to=TensorProto.FLOAT),
+        ],
+        "halves",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None])],
+    )
+    model = with_rounding(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10))
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([rng.normal(0, 10.0**power, 1000) for power in range(-3, 6)])
+    ties = 1 + (2 * np.arange(1024) + 1) / 2048
+    odd = [0.0, -0.0, 65504.0, -65504.0, 65519.996, 65520.0, -7e4, 1e20, -3e38, np.inf, -np.inf, np.nan]
+    values = np.concatenate([drawn, ties, -ties, odd]).astype(np.float32)
+    values = values[~(np.abs(values) < 2.0**-14) | (values == 0)]
+    with np.errstate(over="ignore"):
+        expected = values.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(run(model, values), expected)
+
+
+def served(model: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The scores of film_origin's graph ``model``."""
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    valid = np.ones((len(pixels), 1), np.bool_)
+    scores: NDArray[np.float32] = session.run(None, {FILM_ORIGIN.pixels.name: pixels, VALID.name: valid})[0]
+    return scores
+
+
+def test_the_served_film_origin_bears_half_precision_in_products_and_not_in_blurs() -> None:
+    """A residual is what is left of a picture without its blur: a level or two, which FP16 rounds away at 200."""
+    model = onnx.load(ROOT / "model_repository" / FILM_ORIGIN.network_model / "1" / "model.onnx")
+    whole_weights(model)
+    cast_first(model)
+    pixels = drawn_pictures(FILM_ORIGIN.size)[-4:]
+    exact, furthest = served(model, pixels), {}
+    for halving in HALVINGS:
+        halved = onnx.ModelProto()
+        halved.CopyFrom(model)
+        halve(halved, halving)
+        furthest[halving.name] = np.abs(served(with_rounding(halved), pixels) - exact).max()
+    assert furthest["convolutions"] > PARITY_TOLERANCE["fp16"]
+    assert 0 < furthest["products of shifted maps"] < PARITY_TOLERANCE["fp32"]
+
+
+@pytest.mark.parametrize("network", ["founding", "condition"])
+def test_convolutional_networks_bear_it_in_their_convolutions(make_source: MakeSource, network: str) -> None:
+    found = make_source(network).typed
+    assert (found.arithmetic, found.halved, found.refused) == ("fp16", "convolutions", {})
+    assert 0 < found.difference <= PARITY_TOLERANCE["fp16"]
+
+
+def test_a_network_that_bears_none_is_left_whole(
+    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(parity.PARITY_TOLERANCE, "fp16", 0.0)
+    source = make_source("grain")
+    source.write_onnx(tmp_path / "model.onnx")
+    exported = (tmp_path / "model.onnx").read_bytes()
+    found = typed_network(exported, Judge(source.spec, source.truth, source.judged_on))
+    assert (found.arithmetic, found.halved) == ("fp32", "")
+    assert set(found.refused) == {halving.name for halving in HALVINGS}
+    weights = onnx.load_from_string(found.model).graph.initializer
+    assert TensorProto.FLOAT16 not in {weight.data_type for weight in weights}

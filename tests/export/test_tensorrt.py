@@ -29,7 +29,7 @@ def rtx(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("network", "arithmetic", "smallest"),
-    [("grain", "fp32", 90_000), ("founding", "fp32", 1_500_000), ("condition", "fp16", 22_000_000)],
+    [("grain", "fp16", 90_000), ("founding", "fp16", 1_500_000), ("condition", "fp16", 22_000_000)],
 )
 def test_an_engine_is_built_without_a_gpu_and_kept_aside_until_one_has_tried_it(
     make_source: MakeSource, rtx: Path, network: str, arithmetic: str, smallest: int
