@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from film import gate
 from film.ops.dali import graphs
 from film.ops.dali.runner import Runner
-from film.preprocess import invert, preprocess
+from film.preprocess import Each, invert, preprocess
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class OnDevice:
 class DevicePreprocess:
     """`film.preprocess.preprocess` by DALI, for a network of input ``size``."""
 
-    def __init__(self, size: int, device: str, each: gate.Each = map) -> None:
+    def __init__(self, size: int, device: str, each: Each = map) -> None:
         self._size, self._device, self._each = size, device, each
         self._dali = _Restarting(graphs.classifier_pipeline(size, *_dali_device(device)))
 
@@ -43,7 +43,7 @@ class DevicePreprocess:
         gated = gate.gate(blobs, self._size, self._each)
         outputs = self._dali(list(gated.encoded))
         if outputs is None:
-            done = preprocess(blobs, self._size)
+            done = preprocess(blobs, self._size, self._each)
             return OnDevice(torch.from_numpy(done.pixels).to(self._device), done.valid, done.errors)
         pixels = from_dlpack(outputs[0].as_tensor())
         # Triton shares GPU memory between processes, which torch's allocator permits and DALI's does not

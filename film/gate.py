@@ -5,9 +5,8 @@ CPU decodes anyway, so it is done here: other formats and odd JPEGs become the f
 which DALI passes through unchanged, and what is no picture becomes a black pixel and a reason.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -16,10 +15,7 @@ from numpy.typing import NDArray
 from film import images, specs
 from film.jpeg import is_sound, with_plain_exif
 from film.ops import fast
-from film.preprocess import MAX_JPEG_SIDE, attempt, invert
-
-Each = Callable[[Callable[[bytes], Any], Sequence[bytes]], Iterable[Any]]
-"""How a function is applied to every picture: `map`, or that of a pool."""
+from film.preprocess import MAX_JPEG_SIDE, Each, attempt, invert
 
 
 @dataclass(frozen=True)

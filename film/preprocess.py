@@ -1,9 +1,8 @@
 """What a preprocessing step of the server does: many encoded pictures in, and no bad one spoils the rest."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import simplejpeg
@@ -14,6 +13,8 @@ from film.errors import ImageError
 from film.ops import fast
 
 T = TypeVar("T")
+Each = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""As ``map``: a function of each element, in order."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Preprocessed:
     errors: list[str]
 
 
-def preprocess(blobs: Sequence[bytes], size: int, pool: Executor | None = None) -> Preprocessed:
+def preprocess(blobs: Sequence[bytes], size: int, each: Each = map) -> Preprocessed:
     """Encoded pictures to what a network of that input size takes. Never raises for a bad picture.
 
-    With the threads of ``pool`` several pictures at once: the decoder lets go of the interpreter's lock.
+    With ``each`` the ``map`` of an executor's threads, several at once: the decoder lets go of the interpreter's lock.
     """
     pixels = np.empty((len(blobs), size, size, 3), np.uint8)
 
@@ -37,7 +38,7 @@ def preprocess(blobs: Sequence[bytes], size: int, pool: Executor | None = None) 
         pixels[place] = 0 if square is None else square
         return error
 
-    errors = list((pool.map if pool else map)(fill, range(len(blobs))))
+    errors = list(each(fill, range(len(blobs))))
     return Preprocessed(pixels, np.array([[not error] for error in errors], bool).reshape(-1, 1), errors)
 
 
@@ -68,5 +69,7 @@ def attempt(step: Callable[[bytes], T], blob: bytes) -> tuple[T | None, str]:
         return step(blob), ""
     except ImageError as error:
         return None, str(error)
-    except Exception as error:  # a decoder's bug must cost one picture, not the batch it came in
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a library's bug, a panic in Rust for one, must cost one picture and not the batch
         return None, f"the picture could not be processed: {type(error).__name__}: {error}"

@@ -70,7 +70,8 @@ class ModelSpec:
     ``size`` is the side of the square, in pixels, that the network sees; ``outputs[0]`` is always ``SCORES``,
     one probability a label; ``positive`` names the label that ``threshold`` is a threshold of. Between the two numbers
     of ``unsure`` the answer is a guess. ``uses`` are thresholds for other purposes than sorting both labels alike.
-    ``precision`` is that of the network's arithmetic: bf16 where the processor has it, or single whatever it has.
+    ``precision`` is that of the network's arithmetic: bf16 where the processor has it, or single whatever it has
+    (engines are in half precision as far as the network bears it).
     ``explains`` names the classifier that this one is a longer answer of, from the same pixels and weights.
     """
 
@@ -232,7 +233,7 @@ CROP_RESIZE_TOLERANCE = Tolerance(largest=24, mean=0.75)
 SCALED_DECODE_TOLERANCE = Tolerance(largest=64, mean=2.5)
 """The same when the JPEG decoder shrinks first (``SCALED_DECODE_MARGIN``)."""
 SCALED_DECODE_MARGIN = 2.0
-"""A JPEG is decoded at the smallest scale that still has this many times the pixels (each way) that are needed."""
+"""A JPEG is shrunk by the largest power of two that leaves this many times the pixels (each way) that are needed."""
 INVERT_TOLERANCE = Tolerance(largest=1, mean=0.1)
 """The twins of the inversion."""
 POSITIVE_TOLERANCE = 1.0

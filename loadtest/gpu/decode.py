@@ -46,7 +46,7 @@ def pictures_per_second(decode: Decode, blobs: Sequence[bytes], batch: int, seco
 
 def _cpu(spec: ModelSpec) -> Decode:
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-    return lambda blobs: preprocess(blobs, spec.size, pool)
+    return lambda blobs: preprocess(blobs, spec.size, pool.map)
 
 
 def _dali(spec: ModelSpec, gpu: int | None) -> Decode:

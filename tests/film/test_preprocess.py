@@ -1,13 +1,16 @@
 """Many pictures in one call: the bad ones are answered, the good ones do not notice."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from film import images
 from film.ops import fast
-from film.preprocess import invert, preprocess
+from film.preprocess import Each, invert, preprocess
 
 
 def picture(colour: tuple[int, int, int]) -> bytes:
@@ -19,13 +22,32 @@ def picture(colour: tuple[int, int, int]) -> bytes:
 RED, BLUE = picture((255, 0, 0)), picture((0, 0, 255))
 
 
-def test_a_bad_picture_spoils_nothing_around_it() -> None:
-    batch = preprocess([RED, b"garbage", b"", BLUE, RED[:50]], 32)
+THREADS = ThreadPoolExecutor(3)
+
+
+@pytest.mark.parametrize("each", [map, THREADS.map], ids=["in turn", "in threads"])
+def test_a_bad_picture_spoils_nothing_around_it(each: Each) -> None:
+    batch = preprocess([RED, b"garbage", b"", BLUE, RED[:50]], 32, each)
     assert batch.valid.tolist() == [[True], [False], [False], [True], [False]]
     assert [bool(error) for error in batch.errors] == [False, True, True, False, True]
     np.testing.assert_array_equal(batch.pixels[0], fast.decode_crop_resize(RED, 32))
     np.testing.assert_array_equal(batch.pixels[3], fast.decode_crop_resize(BLUE, 32))
     assert not batch.pixels[[1, 2, 4]].any()
+
+
+def test_a_panic_in_a_library_costs_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Panic(BaseException):
+        """As pyo3's PanicException, which is no Exception."""
+
+    def decode(blob: bytes, _size: int) -> NDArray[np.uint8]:
+        if blob == BLUE:
+            raise Panic("index out of bounds")
+        return np.ones((32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(fast, "decode_crop_resize", decode)
+    batch = preprocess([RED, BLUE, RED], 32, THREADS.map)
+    assert batch.valid.tolist() == [[True], [False], [True]]
+    assert "Panic: index out of bounds" in batch.errors[1]
 
 
 def test_no_pictures_give_an_empty_batch() -> None:

@@ -20,7 +20,7 @@ class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
         images = [pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy() for request in requests]
         blobs = [blob for image in images for blob in image.ravel()]
-        done = preprocess(blobs, self.spec.size, self.pool)
+        done = preprocess(blobs, self.spec.size, self.pool.map)
         tensors = {
             self.spec.pixels.name: done.pixels,
             specs.VALID.name: done.valid,
