@@ -37,7 +37,7 @@ class Way:
 
 
 def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
-    """All ways for ``spec`` on ``device``; reduced precision only for a network that may be served in it, and in engines."""
+    """All ways for ``spec`` on ``device``; reduced precision only for networks that are served in it, and engines."""
     cuda = device.type == "cuda"
     known = [Way("TorchScript f32", "f32", _torchscript(None, False)), Way("PT2", "f32", _pt2)]
     if spec.precision != "f32":
