@@ -8,6 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from film import specs
+from film.heap import give_back_every
 from film.preprocess import preprocess
 
 
@@ -16,6 +17,7 @@ class TritonPythonModel:
         os.nice(10)  # the network goes first: what is decoded sooner than it can be judged waits past any refusal
         self.spec = specs.classifier(args["model_name"])
         self.pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        self.finalize = give_back_every()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         images = [pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy() for request in requests]

@@ -6,10 +6,14 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from film import specs
+from film.heap import give_back_every
 from film.preprocess import invert
 
 
 class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        self.finalize = give_back_every()
+
     def execute(self, requests: list[Any]) -> list[Any]:
         return [self.answer(request) for request in requests]
 
