@@ -1,20 +1,21 @@
-"""gRPC, the default wire."""
+"""gRPC, the default wire: the service that tritonclient has generated, on a channel of ours."""
 
 import threading
 from typing import Any
 
-import tritonclient.grpc as triton
-import tritonclient.grpc.aio as triton_aio
+import grpc
+from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
+from client.grpc_message import infer_request
 from client.shared_memory import pictures
 from client.transport import Address, Request, Response
-from client.triton import output_arrays, settled, translated
+from client.triton import output_arrays, settled, translated, unavailable
 
 MAX_MESSAGE_BYTES = 2**31 - 1
 """The most that gRPC can say, and what Triton sets on its side: a single picture may be larger than a normal batch."""
 
-_CHANNEL = [
+_OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # gRPC's own waits between connection attempts grow to two minutes; a server that starts should be found at once.
@@ -24,61 +25,85 @@ _CHANNEL = [
 ]
 _NO_PROXY = [("grpc.enable_http_proxy", 0)]
 """gRPC takes a proxy from the environment, for this very machine too unless `no_proxy` says otherwise."""
+_INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
-def channel_options(address: Address) -> list[tuple[str, int]]:
-    """What gRPC is told of a channel to ``address``."""
-    return [*_CHANNEL, *(_NO_PROXY if address.is_loopback else [])]
+class _Service(service_pb2_grpc.GRPCInferenceServiceStub):  # type: ignore[misc]
+    """The service's methods on a channel; inference takes a message that has been serialised."""
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__(channel)
+        self.close = channel.close
+        self.ModelInfer = channel.unary_unary(_INFER, response_deserializer=service_pb2.ModelInferResponse.FromString)
 
 
 class GrpcTransport:
-    """Blocking or asyncio, by ``asynchronous``: tritonclient has both with the same methods. Threads may share one."""
+    """Blocking or asyncio, by ``asynchronous``: grpc has channels of both kinds. Threads may share one."""
 
     def __init__(self, address: Address, *, asynchronous: bool) -> None:
         self.address = str(address)
         self._where = address
-        self._module = triton_aio if asynchronous else triton
-        self._client: Any = None
+        self._module = grpc.aio if asynchronous else grpc
+        self._service: _Service | None = None
         self._lock = threading.Lock()
-        self._pictures = pictures(address, self._call, asynchronous=asynchronous)
+        self._pictures = pictures(address, self, asynchronous=asynchronous)
 
     async def infer(self, request: Request, timeout: float) -> Response:
         """Send one request, once."""
-        outputs = [triton.InferRequestedOutput(name) for name in request.outputs]
-        async with self._pictures.sent(triton, request, timeout) as tensor:
-            result = await self._call("infer", timeout, model_name=request.model, inputs=[tensor], outputs=outputs)
-        return output_arrays(result, request)
+        async with self._pictures.sent(request, timeout) as shared:
+            told = await self._call("ModelInfer", infer_request(request, shared), timeout)
+        return output_arrays(InferResult(told), request)
 
     async def is_ready(self, model: str | None, timeout: float) -> bool:
         """Whether the server, or one model, can answer."""
         if model is None:
-            return bool(await self._call("is_server_ready", timeout))
-        return bool(await self._call("is_model_ready", timeout, model_name=model))
+            return bool((await self._call("ServerReady", service_pb2.ServerReadyRequest(), timeout)).ready)
+        return bool((await self._call("ModelReady", service_pb2.ModelReadyRequest(name=model), timeout)).ready)
 
     async def server(self, timeout: float) -> tuple[str, str]:
         """Name and version of the server."""
-        told = await self._call("get_server_metadata", timeout)
+        told = await self._call("ServerMetadata", service_pb2.ServerMetadataRequest(), timeout)
         return str(told.name), str(told.version)
+
+    async def share(self, region: str, size: int, timeout: float) -> None:
+        """Tell the server of a file of ``size`` bytes in /dev/shm, by the name that it is to have there too."""
+        message = service_pb2.SystemSharedMemoryRegisterRequest(name=region, key=f"/{region}", byte_size=size)
+        await self._call("SystemSharedMemoryRegister", message, timeout)
+
+    async def unshare(self, region: str, timeout: float) -> None:
+        """Have the server let go of it."""
+        message = service_pb2.SystemSharedMemoryUnregisterRequest(name=region)
+        await self._call("SystemSharedMemoryUnregister", message, timeout)
 
     async def close(self) -> None:
         """Close the channel; requests in flight are cancelled."""
-        if self._client is not None:
+        if self._service is not None:
             await self._pictures.close()
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            await settled(client.close())
+            service, self._service = self._service, None
+        if service is not None:
+            await settled(service.close())
+
+    def _opened(self) -> _Service:
+        with self._lock:  # of two that threads made at once, ``close`` would not know one
+            if self._service is None:
+                self._service = _Service(self._channel())
+            return self._service
 
     def _channel(self) -> Any:
-        with self._lock:  # of two that threads made at once, ``close`` would not know one
-            if self._client is None:
-                self._client = self._module.InferenceServerClient(
-                    self._where.target, ssl=self._where.secure, channel_args=channel_options(self._where)
-                )
-            return self._client
+        where, options = self._where, [*_OPTIONS, *(_NO_PROXY if self._where.is_loopback else [])]
+        if where.secure:
+            return self._module.secure_channel(where.target, grpc.ssl_channel_credentials(), options=options)
+        return self._module.insecure_channel(where.target, options=options)
 
-    async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
+    async def _call(self, method: str, message: Any, timeout: float) -> Any:
+        service = self._opened()
         try:
-            return await settled(getattr(self._channel(), method)(client_timeout=timeout, **arguments))
-        except InferenceServerException as error:
-            raise translated(error, self.address, timeout) from error
+            return await settled(getattr(service, method)(message, timeout=timeout))
+        except grpc.RpcError as error:
+            told = InferenceServerException(error.details(), status=str(error.code()))
+            raise translated(told, self.address, timeout) from error
+        except ValueError as error:  # a channel that another thread has closed since it was looked up
+            if service is self._service:
+                raise
+            raise unavailable(self.address, "the client was closed") from error

@@ -11,21 +11,35 @@ from weakref import WeakSet
 import aiohttp
 import gevent
 import gevent.monkey
+import numpy as np
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from tritonclient.utils import InferenceServerException
 
 from client.errors import ResponseInvalid
-from client.shared_memory import pictures
+from client.shared_memory import Shared, pictures
 from client.threads import at_end
 from client.transport import Address, Request, Response
 from client.triton import output_arrays, timed_out, translated, unavailable
+from film.specs import IMAGE
 
 _BROKEN = (OSError, HTTPConnectionClosed, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
 """A connection that could not be made, or broke."""
 _NOT_HTTP = (HTTPParseError, aiohttp.ClientResponseError)
 """Something answers, but not in HTTP."""
+
+
+def _image(request: Request, shared: Shared | None) -> triton.InferInput:
+    """The IMAGE tensor, BYTES [n, 1]: where pictures are ``shared``, its place; else themselves."""
+    tensor = triton.InferInput(IMAGE.name, [len(request.images), *IMAGE.shape], IMAGE.dtype)
+    if shared is not None:
+        tensor.set_shared_memory(shared.region, shared.size)
+        return tensor
+    images = np.empty((len(request.images), 1), dtype=np.object_)
+    images[:, 0] = request.images
+    tensor.set_data_from_numpy(images)
+    return tensor
 
 
 class _HttpTransport:
@@ -34,13 +48,14 @@ class _HttpTransport:
     def __init__(self, address: Address, *, asynchronous: bool) -> None:
         self.address = str(address)
         self._where = address
-        self._pictures = pictures(address, self._call, asynchronous=asynchronous)
+        self._pictures = pictures(address, self, asynchronous=asynchronous)
 
     async def infer(self, request: Request, timeout: float) -> Response:
         """Send one request, once."""
         outputs = [triton.InferRequestedOutput(name, binary_data=True) for name in request.outputs]
-        async with self._pictures.sent(triton, request, timeout) as tensor:
-            result = await self._call("infer", timeout, model_name=request.model, inputs=[tensor], outputs=outputs)
+        async with self._pictures.sent(request, timeout) as shared:
+            image = _image(request, shared)
+            result = await self._call("infer", timeout, model_name=request.model, inputs=[image], outputs=outputs)
         return output_arrays(result, request)
 
     async def is_ready(self, model: str | None, timeout: float) -> bool:
@@ -53,6 +68,14 @@ class _HttpTransport:
         """Name and version of the server."""
         told = await self._call("get_server_metadata", timeout)
         return str(told["name"]), str(told["version"])
+
+    async def share(self, region: str, size: int, timeout: float) -> None:
+        """Tell the server of a file of ``size`` bytes in /dev/shm, by the name that it is to have there too."""
+        await self._call("register_system_shared_memory", timeout, name=region, key=f"/{region}", byte_size=size)
+
+    async def unshare(self, region: str, timeout: float) -> None:
+        """Have the server let go of it."""
+        await self._call("unregister_system_shared_memory", timeout, name=region)
 
     async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
         try:

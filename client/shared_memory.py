@@ -8,14 +8,13 @@ is killed leaves no file; what the server has mapped it lets go when the client 
 
 import mmap
 import os
-import struct
 import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 from client.drivers import Asyncio, Blocking, Driver
 from client.errors import (
@@ -27,26 +26,40 @@ from client.errors import (
     ServerUnavailable,
 )
 from client.transport import Address, Request
-from client.triton import image_input
-from film.specs import IMAGE
+from client.triton import elements, elements_size
 
 _FOLDER = Path("/dev/shm")
 _SMALLEST = 2**20
-_LENGTH = struct.Struct("<I")
-"""A BYTES element is its length in four little-endian bytes, and then its content."""
 _GOODBYE_SECONDS = 10.0
 """In which a server must answer when it is told to let go, and that it may take to have read what it reads."""
 _LOOK_SECONDS = 0.05
 Sleep = Callable[[float], Awaitable[None]]
-Call = Callable[..., Awaitable[Any]]
-"""One method of tritonclient by name, within seconds: ``call("infer", 10.0, model_name=...)``."""
+
+
+class Sharing(Protocol):
+    """A wire that can tell the server of memory; ClientError when it does not take it."""
+
+    async def share(self, region: str, size: int, timeout: float) -> None:
+        """Tell the server of a file of ``size`` bytes in /dev/shm, by the name that it is to have there too."""
+        ...
+
+    async def unshare(self, region: str, timeout: float) -> None:
+        """Have the server let go of it."""
+        ...
+
+
+class Shared(NamedTuple):
+    """Where a request's pictures are: the first ``size`` bytes of a region, as elements of a BYTES tensor."""
+
+    region: str
+    size: int
 
 
 class Pictures(Protocol):
     """Puts the pictures of a request where the server gets them from."""
 
-    def sent(self, module: Any, request: Request, timeout: float) -> AbstractAsyncContextManager[Any]:
-        """The IMAGE tensor, BYTES [n, 1], of tritonclient's ``module``, good for one request inside the block."""
+    def sent(self, request: Request, timeout: float) -> AbstractAsyncContextManager[Shared | None]:
+        """Where they are, good for one request inside the block; None if they go in its message."""
         ...
 
     async def close(self) -> None:
@@ -54,11 +67,11 @@ class Pictures(Protocol):
         ...
 
 
-def pictures(address: Address, call: Call, *, asynchronous: bool) -> Pictures:
+def pictures(address: Address, wire: Sharing, *, asynchronous: bool) -> Pictures:
     """The way that ``address`` asks for."""
     if not address.shares_memory:
         return _InMessages()
-    return _InSharedMemory(str(address), call, _pause(Asyncio() if asynchronous else Blocking()))
+    return _InSharedMemory(str(address), wire, _pause(Asyncio() if asynchronous else Blocking()))
 
 
 def _pause(driver: Driver) -> Sleep:
@@ -67,8 +80,8 @@ def _pause(driver: Driver) -> Sleep:
 
 class _InMessages:
     @asynccontextmanager
-    async def sent(self, module: Any, request: Request, timeout: float) -> AsyncIterator[Any]:
-        yield image_input(module, request)
+    async def sent(self, request: Request, timeout: float) -> AsyncIterator[Shared | None]:
+        yield None
 
     async def close(self) -> None:
         """Nothing is shared."""
@@ -100,32 +113,28 @@ class _Region:
     def write(self, images: Sequence[bytes]) -> int:
         """The elements one after the other; how many bytes they are."""
         at = 0
-        for image in images:
-            self.memory[at : at + _LENGTH.size] = _LENGTH.pack(len(image))
-            at += _LENGTH.size
-            self.memory[at : at + len(image)] = image
-            at += len(image)
+        for part in elements(images):
+            self.memory[at : at + len(part)] = part
+            at += len(part)
         return at
 
 
 class _InSharedMemory:
     """A pool of regions; one belongs to one request at a time. Threads may share it."""
 
-    def __init__(self, address: str, call: Call, sleep: Sleep) -> None:
-        self._address, self._call, self._sleep = address, call, sleep
+    def __init__(self, address: str, wire: Sharing, sleep: Sleep) -> None:
+        self._address, self._wire, self._sleep = address, wire, sleep
         self._lock = threading.Lock()
         self._free: list[_Region] = []
         self._registered: dict[str, _Region] = {}
         self._retired: list[_Region] = []
 
     @asynccontextmanager
-    async def sent(self, module: Any, request: Request, timeout: float) -> AsyncIterator[Any]:
-        region = await self._take(sum(_LENGTH.size + len(image) for image in request.images), timeout)
+    async def sent(self, request: Request, timeout: float) -> AsyncIterator[Shared | None]:
+        region = await self._take(elements_size(request.images), timeout)
         answered = False
         try:
-            tensor = module.InferInput(IMAGE.name, [len(request.images), *IMAGE.shape], IMAGE.dtype)
-            tensor.set_shared_memory(region.name, region.write(request.images))
-            yield tensor
+            yield Shared(region.name, region.write(request.images))
             answered = True
         except ServerOverloaded:
             answered = True
@@ -175,9 +184,7 @@ class _InSharedMemory:
             self._registered[region.name] = region
         answered = False
         try:
-            await self._call(
-                "register_system_shared_memory", timeout, name=region.name, key=f"/{region.name}", byte_size=size
-            )
+            await self._wire.share(region.name, size, timeout)
             answered = True
         except (RequestRejected, ServerFailed) as error:
             with self._lock:
@@ -228,7 +235,7 @@ class _InSharedMemory:
         read = []
         for region in regions:
             try:
-                await self._call("unregister_system_shared_memory", _GOODBYE_SECONDS, name=region.name)
+                await self._wire.unshare(region.name, _GOODBYE_SECONDS)
             except (ServerUnavailable, RequestTimeout):
                 return []  # nobody is there to have mapped anything
             except ClientError:

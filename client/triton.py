@@ -1,11 +1,10 @@
-"""What the gRPC and the HTTP transport share: Triton's tensors and its errors, through the stock ``tritonclient``."""
+"""What the gRPC and the HTTP transport share: Triton's answers and its errors, as ``tritonclient`` has them."""
 
 import struct
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator, Sequence
 from inspect import isawaitable
 from typing import Any, TypeVar
 
-import numpy as np
 from tritonclient.utils import InferenceServerException
 
 from client.errors import (
@@ -19,9 +18,9 @@ from client.errors import (
     ServerUnavailable,
 )
 from client.transport import Request, Response
-from film.specs import IMAGE
 
 T = TypeVar("T")
+_LENGTH = struct.Struct("<I")
 _KINDS: dict[str, type[ClientError]] = {
     "StatusCode.UNAVAILABLE": ServerUnavailable,
     "StatusCode.DEADLINE_EXCEEDED": RequestTimeout,
@@ -56,13 +55,16 @@ async def settled(value: Awaitable[T] | T) -> T:
     return await value if isawaitable(value) else value
 
 
-def image_input(module: Any, request: Request) -> Any:
-    """The IMAGE tensor, BYTES [n, 1], of tritonclient's ``module`` (grpc or http)."""
-    tensor = module.InferInput(IMAGE.name, [len(request.images), *IMAGE.shape], IMAGE.dtype)
-    pictures = np.empty((len(request.images), 1), dtype=np.object_)
-    pictures[:, 0] = request.images
-    tensor.set_data_from_numpy(pictures)
-    return tensor
+def elements(images: Sequence[bytes]) -> Iterator[bytes]:
+    """The parts of a BYTES tensor: of each element its length, and then its content."""
+    for image in images:
+        yield _LENGTH.pack(len(image))
+        yield image
+
+
+def elements_size(images: Sequence[bytes]) -> int:
+    """How many bytes those are."""
+    return sum(_LENGTH.size + len(image) for image in images)
 
 
 def output_arrays(result: Any, request: Request) -> Response:

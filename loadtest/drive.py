@@ -3,7 +3,7 @@
 A closed loop keeps so many requests in flight and waits for each answer, so it shows what a server can do. An open loop
 sends requests when they are due, whatever the server does, as strangers would; its latencies count from when a
 request was due, so that a server that keeps everybody waiting cannot hide it (coordinated omission). Requests go
-through our own client, one attempt each; with ``ready_made`` over a wire that costs the sender less.
+through our own client, one attempt each.
 """
 
 import asyncio
@@ -22,11 +22,9 @@ import numpy as np
 from client.async_client import AsyncClient
 from client.errors import ClientError
 from client.retry import Retry
-from client.transport import parse_address
 from film.specs import CLIENT_TIMEOUT
 from loadtest.driven import Driven, Sent, together
 from loadtest.expected import Expected, wrong
-from loadtest.ready_made import ReadyMade
 from loadtest.worker import worker
 
 LEAD = 0.2
@@ -42,8 +40,7 @@ class Load:
     With ``concurrency`` so many requests are in flight at once (closed loop); with ``rate`` so many requests a second
     become due, at random moments (open loop, a Poisson process). One of the two is 0. Measured are ``seconds`` after
     ``warm_up`` seconds, and in a closed loop not before every first request has been answered: a full house is what
-    it measures. ``timeout`` is in seconds, for one request. With ``ready_made`` what is sent is put into bytes but once
-    (``loadtest.ready_made``), for gRPC.
+    it measures. ``timeout`` is in seconds, for one request.
     """
 
     url: str
@@ -54,7 +51,6 @@ class Load:
     rate: float = 0.0
     warm_up: float = 1.0
     timeout: float = CLIENT_TIMEOUT
-    ready_made: bool = False
 
     def __post_init__(self) -> None:
         if (self.concurrency > 0) == (self.rate > 0):
@@ -166,9 +162,8 @@ class _Sender:
 
     async def run(self) -> None:
         loop = self._open_loop if self.load.rate else self._closed_loop
-        wire = ReadyMade(parse_address(self.load.url)) if self.load.ready_made else None
         retry = Retry(attempts=1)
-        async with AsyncClient(self.load.url, timeout=self.load.timeout, retry=retry, transport=wire) as client:
+        async with AsyncClient(self.load.url, timeout=self.load.timeout, retry=retry) as client:
             await asyncio.sleep(max(0.0, -self.now()))
             await loop(lambda due: self._request(client, due))
 

@@ -47,29 +47,19 @@ class Bench:
         models = [spec.name for spec in self.specs]
         return Drivers(sent, expect(sent, models, profile_name=self.profile), processes or self.processes)
 
-    def load(
-        self, spec: ModelSpec, pair: Pair, protocol: str = "grpc", seconds: float = 0, *, ready_made: bool = False
-    ) -> Load:
-        """A closed loop at one classifier; ``ready_made`` as ``Load`` has it."""
+    def load(self, spec: ModelSpec, pair: Pair, protocol: str = "grpc", seconds: float = 0) -> Load:
+        """A closed loop at one classifier."""
         seconds, (batch, concurrency) = seconds or self.seconds, pair
         url = self.target.url(protocol)
         warm_up = WARM_UP * seconds
-        return Load(url, (spec.name,), seconds, batch, concurrency, warm_up=warm_up, ready_made=ready_made)
+        return Load(url, (spec.name,), seconds, batch, concurrency, warm_up=warm_up)
 
-    def search(
-        self,
-        drivers: Drivers,
-        spec: ModelSpec,
-        pairs: Sequence[Pair],
-        protocol: str = "grpc",
-        *,
-        ready_made: bool = False,
-    ) -> Pair:
+    def search(self, drivers: Drivers, spec: ModelSpec, pairs: Sequence[Pair], protocol: str = "grpc") -> Pair:
         """Of ``pairs`` the one that gets the most pictures/s out of the server; each is tried for half the seconds."""
 
         def tried(pair: Pair) -> float:
             key = {"what": "search", "model": spec.name, "protocol": protocol, "batch": pair[0], "concurrency": pair[1]}
-            load = self.load(spec, pair, protocol, self.seconds / 2, ready_made=ready_made)
+            load = self.load(spec, pair, protocol, self.seconds / 2)
             return float(self.row(key, lambda: figures(drivers.drive(load)))["rate"])
 
         return max(pairs, key=tried)

@@ -3,9 +3,8 @@
 First its capacity: the most that a closed loop gets out of it, one picture a request. Then an open loop at a share of
 that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
 the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
-refusal's time counts from when the request was sent, an answer's from when it was due. Requests are put into bytes
-beforehand, so that sending takes less from a server on the same machine. What it takes all the same is in the table, as
-a share of all cores; *goodput of what was left* is goodput over the cores that the sender left, as a share of the same
+refusal's time counts from when the request was sent, an answer's from when it was due. What sending takes from
+a server on the same machine is in the table, as a share of all cores; *goodput of what was left* is goodput over the cores that the sender left, as a share of the same
 at capacity: what the server made of the machine that it had.
 
 *Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
@@ -61,7 +60,7 @@ def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = 
     bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(factors))
     with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1)) as client:
         for spec in bench.specs:
-            pair = bench.search(drivers, spec, PAIRS, ready_made=True)
+            pair = bench.search(drivers, spec, PAIRS)
             peak = bench.row({"what": "capacity", "model": spec.name}, partial(_capacity, bench, drivers, spec, pair))
             calm = bench.row({"what": "calm", "model": spec.name}, partial(_calm, bench, client, spec))
             sender = float("nan") if peak.get("sender") is None else float(peak["sender"])
@@ -69,7 +68,7 @@ def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = 
             for number in range(bench.rounds):
                 for factor in factors:
                     key = {"what": "load", "model": spec.name, "factor": factor, "round": number}
-                    load = replace(_closed(bench, spec, pair), concurrency=0, rate=factor * normal.capacity)
+                    load = replace(bench.load(spec, pair), concurrency=0, rate=factor * normal.capacity)
                     bench.row(key, partial(_load, bench, drivers, client, load, normal, patience))
 
 
@@ -111,7 +110,7 @@ def report(record: Record) -> None:
 
 
 def _capacity(bench: Bench, drivers: Drivers, spec: ModelSpec, pair: Pair) -> Row:
-    driven = drivers.drive(_closed(bench, spec, pair))
+    driven = drivers.drive(bench.load(spec, pair))
     return {"concurrency": pair[1], **figures(driven), "sender": known(_sender(bench, driven))}
 
 
@@ -120,11 +119,6 @@ def _sender(bench: Bench, driven: Driven) -> float:
     if not bench.target.process:
         return float("nan")
     return driven.client_cpu / (driven.window[1] * len(os.sched_getaffinity(0)))
-
-
-def _closed(bench: Bench, spec: ModelSpec, pair: Pair) -> Load:
-    """Made ready, so that sending takes less from a server on the same machine."""
-    return bench.load(spec, pair, ready_made=True)
 
 
 def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: Normal, patience: float) -> Row:

@@ -40,15 +40,6 @@ def test_every_answer_is_right(wire: str, server: Any, blobs: list[bytes], expec
 
 
 @pytest.mark.e2e
-def test_what_is_made_ready_is_answered_alike(server: Any, blobs: list[bytes], expected: list[Expected]) -> None:
-    load = Load(server.grpc_url, MODELS, seconds=0.5, batch=2, concurrency=3, warm_up=0, ready_made=True)
-    with Drivers(blobs, expected) as drivers:
-        driven = drivers.drive(load)
-    assert driven.outcomes.keys() == {""}
-    assert driven.pictures_per_second > 0
-
-
-@pytest.mark.e2e
 def test_an_answer_that_is_off_is_wrong(server: Any, blobs: list[bytes], expected: list[Expected]) -> None:
     off = [replace(each, scores={name: scores[::-1] for name, scores in each.scores.items()}) for each in expected]
     with Drivers(blobs, off) as drivers:
@@ -58,9 +49,8 @@ def test_an_answer_that_is_off_is_wrong(server: Any, blobs: list[bytes], expecte
     assert "off the right probability" in driven.reason
 
 
-@pytest.mark.parametrize("ready_made", [False, True])
-def test_nobody_there_is_counted_and_not_raised(blobs: list[bytes], ready_made: bool) -> None:
-    load = Load("127.0.0.1:1", MODEL, seconds=0.2, concurrency=2, warm_up=0, ready_made=ready_made)
+def test_nobody_there_is_counted_and_not_raised(blobs: list[bytes]) -> None:
+    load = Load("127.0.0.1:1", MODEL, seconds=0.2, concurrency=2, warm_up=0)
     with Drivers(blobs, [Expected({}, 0.0)] * len(blobs)) as drivers:
         driven = drivers.drive(load)
     assert driven.outcomes.keys() == {"ServerUnavailable"}
