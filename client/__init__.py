@@ -14,6 +14,7 @@ from client.errors import (
     ClientError,
     InvalidAddress,
     RequestRejected,
+    RequestThrottled,
     RequestTimeout,
     RequestTooLarge,
     ResponseInvalid,
@@ -24,6 +25,7 @@ from client.errors import (
 from client.fake import FakeTransport
 from client.reading import Reading
 from client.retry import Retry
+from client.throttle import Throttle
 from client.transport import Request, Response, Transport
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Reading",
     "Request",
     "RequestRejected",
+    "RequestThrottled",
     "RequestTimeout",
     "RequestTooLarge",
     "Response",
@@ -47,6 +50,7 @@ __all__ = [
     "ServerOverloaded",
     "ServerUnavailable",
     "Status",
+    "Throttle",
     "Transport",
     "Verdict",
 ]

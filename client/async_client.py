@@ -13,6 +13,7 @@ from client.engine import Engine, Pace
 from client.pictures import Source
 from client.reading import Prior
 from client.retry import Retry
+from client.throttle import Throttle
 from client.transport import Transport, open_transport
 from film.specs import CLIENT_BATCH, CLIENT_CONCURRENCY, CLIENT_TIMEOUT, PUBLIC_MODELS
 
@@ -26,11 +27,13 @@ class AsyncClient:
         *,
         timeout: float = CLIENT_TIMEOUT,
         retry: Retry = Retry(),  # noqa: B008 - frozen
+        throttle: Throttle | None = Throttle(),  # noqa: B008 - frozen
         transport: Transport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._timeout = timeout
-        self._engine = Engine(transport or open_transport(url, asynchronous=True), Asyncio(sleep), retry)
+        wire = transport or open_transport(url, asynchronous=True)
+        self._engine = Engine(wire, Asyncio(sleep), retry, throttle)
 
     def iter_classify(
         self,

@@ -11,6 +11,7 @@ from client.engine import Engine, Pace
 from client.pictures import Source
 from client.reading import Prior
 from client.retry import Retry
+from client.throttle import Throttle
 from client.transport import Transport, open_transport
 from film.specs import CLIENT_BATCH, CLIENT_CONCURRENCY, CLIENT_TIMEOUT, GRPC_PORT, PUBLIC_MODELS
 
@@ -24,7 +25,8 @@ class Client:
 
     ``url`` is ``host:port`` (gRPC), or starts with ``grpc://``, ``grpcs://``, ``http://`` or ``https://``; with
     ``grpc+shm://`` or ``http+shm://`` pictures go to a server on this machine through shared memory. ``timeout`` is in
-    seconds, for one request with its retries. ``transport`` takes the place of ``url`` (client.FakeTransport).
+    seconds, for one request with its retries. With ``throttle`` most of what an overloaded server would refuse is not
+    sent (RequestThrottled); None sends all. ``transport`` takes the place of ``url`` (client.FakeTransport).
     One Client may be shared by threads. Use it in a ``with`` block, or close it at the end: under gevent an open gRPC
     channel keeps the program from ending. What is wrong with one picture is that picture's ``error``; when the server
     as a whole does not answer, a ``client.ClientError`` is raised.
@@ -36,11 +38,13 @@ class Client:
         *,
         timeout: float = CLIENT_TIMEOUT,
         retry: Retry = Retry(),  # noqa: B008 - frozen
+        throttle: Throttle | None = Throttle(),  # noqa: B008 - frozen
         transport: Transport | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._timeout = timeout
-        self._engine = Engine(transport or open_transport(url, asynchronous=False), Blocking(sleep), retry)
+        wire = transport or open_transport(url, asynchronous=False)
+        self._engine = Engine(wire, Blocking(sleep), retry, throttle)
 
     def iter_classify(
         self,

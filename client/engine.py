@@ -11,10 +11,11 @@ from typing import TypeVar
 from client.answers import Explanation, Positive, Prediction, Status
 from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, explanation, positive, prediction, read_response
 from client.drivers import Driver, Task
-from client.errors import RequestTimeout, RequestTooLarge, ServerOverloaded, ServerUnavailable
+from client.errors import RequestThrottled, RequestTimeout, RequestTooLarge, ServerOverloaded, ServerUnavailable
 from client.pictures import Picture, Source, batches, held, load
 from client.reading import Prior, Reading
 from client.retry import Retry
+from client.throttle import Tally, Throttle
 from client.transport import Request, Response, Transport
 from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
 
@@ -48,9 +49,10 @@ def _check(closed: Event) -> None:
 class Engine:
     """Asks one server, through ``transport``, in the world of ``driver``."""
 
-    def __init__(self, transport: Transport, driver: Driver, retry: Retry) -> None:
+    def __init__(self, transport: Transport, driver: Driver, retry: Retry, throttle: Throttle | None) -> None:
         self._transport, self._driver, self._retry = transport, driver, retry
         self._known = False  # whether the server has ever answered
+        self._tallies = {model: Tally(throttle) for model in OUTPUTS} if throttle else {}
 
     def classify(
         self, pictures: Iterable[Source], models: Sequence[str], pace: Pace, prior: Prior = None, use: str = ""
@@ -139,7 +141,7 @@ class Engine:
         while True:
             _check(closed)
             try:
-                response = await self._transport.infer(request, deadline - self._driver.now())
+                response = await self._sent(request, deadline - self._driver.now())
             except ServerUnavailable as error:
                 self._known = self._known or isinstance(error, ServerOverloaded)
                 pause = self._retry.pause(attempt, random.random(), known=self._known)
@@ -150,6 +152,21 @@ class Engine:
             else:
                 self._known = True
                 return response
+
+    async def _sent(self, request: Request, timeout: float) -> Response:
+        """Send once, unless the server refuses so many that it is not worth it: RequestThrottled."""
+        tally = self._tallies.get(request.model)
+        if tally and tally.holds_back(self._driver.now(), random.random()):
+            raise RequestThrottled(
+                f"{self._transport.address} refuses most requests to {request.model} at present, so this one was not "
+                "sent. Try again later, or send less at once"
+            )
+        try:
+            return await self._transport.infer(request, timeout)
+        except ServerOverloaded:
+            if tally:
+                tally.refused(self._driver.now())
+            raise
 
     async def status(self, models: Sequence[str], timeout: float) -> Status:
         """Ask once how the server and the models are; ServerUnavailable when nobody is there."""

@@ -22,6 +22,7 @@ import numpy as np
 from client.async_client import AsyncClient
 from client.errors import ClientError
 from client.retry import Retry
+from client.throttle import Throttle
 from film.specs import CLIENT_TIMEOUT
 from loadtest.driven import Driven, Sent, together
 from loadtest.expected import Expected, wrong
@@ -40,7 +41,8 @@ class Load:
     With ``concurrency`` so many requests are in flight at once (closed loop); with ``rate`` so many requests a second
     become due, at random moments (open loop, a Poisson process). One of the two is 0. Measured are ``seconds`` after
     ``warm_up`` seconds, and in a closed loop not before every first request has been answered: a full house is what
-    it measures. ``timeout`` is in seconds, for one request.
+    it measures. ``timeout`` is in seconds, for one request. With ``throttled`` the client holds requests back as
+    it does for its users; without it all are sent, as by strangers who send little each.
     """
 
     url: str
@@ -51,6 +53,7 @@ class Load:
     rate: float = 0.0
     warm_up: float = 1.0
     timeout: float = CLIENT_TIMEOUT
+    throttled: bool = False
 
     def __post_init__(self) -> None:
         if (self.concurrency > 0) == (self.rate > 0):
@@ -162,8 +165,8 @@ class _Sender:
 
     async def run(self) -> None:
         loop = self._open_loop if self.load.rate else self._closed_loop
-        retry = Retry(attempts=1)
-        async with AsyncClient(self.load.url, timeout=self.load.timeout, retry=retry) as client:
+        retry, throttle = Retry(attempts=1), Throttle() if self.load.throttled else None
+        async with AsyncClient(self.load.url, timeout=self.load.timeout, retry=retry, throttle=throttle) as client:
             await asyncio.sleep(max(0.0, -self.now()))
             await loop(lambda due: self._request(client, due))
 

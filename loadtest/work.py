@@ -45,4 +45,4 @@ class Work:
 
     def client(self, url: str) -> Client:
         """A connection that asks once: a request sent again would hide that it was refused."""
-        return Client(url, timeout=self.options.timeout, retry=Retry(attempts=1))
+        return Client(url, timeout=self.options.timeout, retry=Retry(attempts=1), throttle=None)

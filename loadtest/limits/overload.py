@@ -3,9 +3,12 @@
 First its capacity: the most that a closed loop gets out of it, one picture a request. Then an open loop at a share of
 that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
 the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
-refusal's time counts from when the request was sent, an answer's from when it was due. What sending takes from
-a server on the same machine is in the table, as a share of all cores; *goodput of what was left* is goodput over the cores that the sender left, as a share of the same
-at capacity: what the server made of the machine that it had.
+refusal's time counts from when the request was sent, an answer's from when it was due. What sending takes from a server
+on the same machine is in the table, as a share of all cores; *goodput of what was left* is goodput over the cores that
+the sender left, as a share of the same at capacity: what the server made of the machine that it had.
+
+*throttled* is a client of ours as its users have it: it holds back most of what the server would refuse
+(`client.throttle`). *all* sends everything, as many strangers would who send little each; the server alone refuses.
 
 *Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
 one and a half times what they took before the load. What was queued until then has to be worked off first.
@@ -18,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from client import Client, ClientError, Retry, ServerOverloaded
+from client import Client, ClientError, RequestThrottled, Retry, ServerOverloaded
 from film.specs import ModelSpec
 from loadtest.drive import Drivers, Load
 from loadtest.driven import Driven
@@ -37,7 +40,17 @@ PATIENCE = 120.0
 """Seconds after the load in which latency should be back."""
 PAUSE = 0.05
 """Seconds before a refused probe is sent again."""
-REFUSED = ServerOverloaded.__name__
+HELD_BACK = RequestThrottled.__name__
+REFUSED = (ServerOverloaded.__name__, HELD_BACK)
+SENDERS = {False: "all", True: "throttled"}
+"""Whether a client holds requests back, in a word."""
+_WHICH = ("model", "due, of capacity", "client")
+_HEADS = (
+    ("due/s", "goodput/s", "goodput, of capacity", "sender, of all cores", "goodput of what was left"),
+    ("refused", "of these not sent", "refusal p50, ms", "refusal p99, ms", "answer p50, ms", "answer p99, ms"),
+    ("recovery, s", "sent late p99, ms", "other failures"),
+)
+"""Of the report's tables, and of their columns."""
 Probe = tuple[float, float]
 """When one picture was sent, in seconds, and how long its answer took; infinity for none."""
 
@@ -57,8 +70,9 @@ class Normal:
 
 def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = PATIENCE) -> None:
     """Rounds over all factors for each model."""
-    bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(factors))
-    with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1)) as client:
+    loads = [(factor, throttled) for factor in factors for throttled in (False, True) if not throttled or factor > 1]
+    bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(loads))
+    with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1), throttle=None) as client:
         for spec in bench.specs:
             pair = bench.search(drivers, spec, PAIRS)
             peak = bench.row({"what": "capacity", "model": spec.name}, partial(_capacity, bench, drivers, spec, pair))
@@ -66,10 +80,11 @@ def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = 
             sender = float("nan") if peak.get("sender") is None else float(peak["sender"])
             normal = Normal(float(peak["rate"]), float(calm["seconds"]), sender)
             for number in range(bench.rounds):
-                for factor in factors:
-                    key = {"what": "load", "model": spec.name, "factor": factor, "round": number}
-                    load = replace(bench.load(spec, pair), concurrency=0, rate=factor * normal.capacity)
-                    bench.row(key, partial(_load, bench, drivers, client, load, normal, patience))
+                for factor, throttled in loads:
+                    key = {"what": "load", "model": spec.name, "factor": factor, "sends": SENDERS[throttled]}
+                    rate = factor * normal.capacity
+                    load = replace(bench.load(spec, pair), concurrency=0, rate=rate, throttled=throttled)
+                    bench.row({**key, "round": number}, partial(_load, bench, drivers, client, load, normal, patience))
 
 
 def recovered(probes: Sequence[Probe], calm: float, slack: float = SLACK, in_a_row: int = IN_A_ROW) -> float | None:
@@ -86,26 +101,26 @@ def report(record: Record) -> None:
     """A table, and goodput and latencies over what was sent."""
     names = models_of(record)
     rows = [cells for model in names for cells in _rows(record, model)]
-    head = ["model", "sent, of capacity", "sent/s", "goodput/s", "goodput, of capacity"]
-    head += ["sender, of all cores", "goodput of what was left", "refused"]
-    head += ["refusal p50, ms", "refusal p99, ms"]
-    head += ["answer p50, ms", "answer p99, ms", "recovery, s", "sent late p99, ms", "other failures"]
+    tables = [
+        page.table([*_WHICH, *head], [[*which, *parts[at]] for which, *parts in rows]) for at, head in enumerate(_HEADS)
+    ]
     calm = [
         f"{model}: capacity {page.number(median(record.of(what='capacity', model=model), 'rate'))} pictures/s, "
         f"calm latency {page.milliseconds(median(record.of(what='calm', model=model), 'seconds'))} ms."
         for model in names
     ]
-    page.write(record, "Overload", [*calm, page.table(head, rows), (__doc__ or "").split("\n\n", 1)[1]])
+    page.write(record, "Overload", [*calm, *tables, (__doc__ or "").split("\n\n", 1)[1]])
     axes = page.axes(2)
     for colour, model in zip(page.COLOURS, names, strict=False):
-        loads = record.of(what="load", model=model)
-        factors = sorted({row["factor"] for row in loads})
-        for each, name in ((axes[0], "goodput_share"), (axes[1], "p99")):
-            values = [median([row for row in loads if row["factor"] == factor], name) or 0.0 for factor in factors]
-            each.plot(factors, values, "o-", color=colour, label=model)
-            each.legend(fontsize=7)
-    axes[0].set(xlabel="sent, of capacity", ylabel="goodput, of capacity", ylim=(0, None))
-    axes[1].set(xlabel="sent, of capacity", ylabel="99 % answered within, s", ylim=(0, None))
+        for sends, style in zip(SENDERS.values(), ("o--", "o-"), strict=True):
+            loads = record.of(what="load", model=model, sends=sends)
+            factors = sorted({row["factor"] for row in loads})
+            for each, name in ((axes[0], "goodput_share"), (axes[1], "p99")):
+                values = [median([row for row in loads if row["factor"] == factor], name) or 0.0 for factor in factors]
+                each.plot(factors, values, style, color=colour, label=f"{model}, {sends}")
+                each.legend(fontsize=7)
+    axes[0].set(xlabel="due, of capacity", ylabel="goodput, of capacity", ylim=(0, 1.1))
+    axes[1].set(xlabel="due, of capacity", ylabel="99 % answered within, s", ylim=(0, None))
     page.save(record, axes)
 
 
@@ -126,7 +141,7 @@ def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: No
     time.sleep(max(0.0, running.ends - time.monotonic()))
     probes = _until_calm(bench, client, load.models[0], normal.latency, patience)
     driven = running.result()
-    refused = driven.outcomes.get(REFUSED, 0)
+    refused = sum(driven.outcomes.get(outcome, 0) for outcome in REFUSED)
     share, sender = driven.pictures_per_second / normal.capacity, _sender(bench, driven)
     row = {
         **figures(driven),
@@ -135,8 +150,9 @@ def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: No
         "sender": sender,
         "of_the_rest": share * (1 - normal.sender) / (1 - sender),
         "refused_share": refused / max(1, len(driven.judged)),
-        "refusal_p50": driven.refusal(0.5, REFUSED),
-        "refusal_p99": driven.refusal(0.99, REFUSED),
+        "held_back_share": driven.outcomes.get(HELD_BACK, 0) / max(1, refused),
+        "refusal_p50": driven.refusal(0.5, *REFUSED),
+        "refusal_p99": driven.refusal(0.99, *REFUSED),
         "recovery": recovered(probes, normal.latency),
         "late": driven.late,
     }
@@ -169,22 +185,31 @@ def _probe(bench: Bench, client: Client, model: str) -> float:
     return time.monotonic() - began
 
 
-def _rows(record: Record, model: str) -> Iterator[list[str]]:
+def _rows(record: Record, model: str) -> Iterator[list[list[str]]]:
+    """What a line is of, and its cells in each of the tables."""
     loads = record.of(what="load", model=model)
-    for factor in sorted({row["factor"] for row in loads}):
-        found = [row for row in loads if row["factor"] == factor]
-        shares = (median(found, name) for name in ("goodput_share", "sender", "of_the_rest", "refused_share"))
+    for factor, sends in sorted({(row["factor"], row["sends"]) for row in loads}):
+        found = record.of(what="load", model=model, factor=factor, sends=sends)
         recovery = median(found, "recovery")
-        others = [{"outcomes": {k: n for k, n in row["outcomes"].items() if k != REFUSED}} for row in found]
+        others = [{"outcomes": {k: n for k, n in row["outcomes"].items() if k not in REFUSED}} for row in found]
         never = sum(row["recovery"] is None for row in found)
         yield [
-            model,
-            f"{factor:g}",
-            page.number(median(found, "offered")),
-            page.number(median(found, "rate")),
-            *("-" if share is None else f"{share:.0%}" for share in shares),
-            *(page.milliseconds(median(found, name)) for name in ("refusal_p50", "refusal_p99", "p50", "p99")),
-            page.number(recovery) + (f" (not in {never} rounds)" if never else ""),
-            page.milliseconds(median(found, "late")),
-            failures(others),
+            [model, f"{factor:g}", sends],
+            [
+                *(page.number(median(found, name)) for name in ("offered", "rate")),
+                *(_percent(median(found, name)) for name in ("goodput_share", "sender", "of_the_rest")),
+            ],
+            [
+                *(_percent(median(found, name)) for name in ("refused_share", "held_back_share")),
+                *(page.milliseconds(median(found, name)) for name in ("refusal_p50", "refusal_p99", "p50", "p99")),
+            ],
+            [
+                page.number(recovery) + (f" (not in {never} rounds)" if never else ""),
+                page.milliseconds(median(found, "late")),
+                failures(others),
+            ],
         ]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"

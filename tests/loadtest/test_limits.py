@@ -22,6 +22,7 @@ from serving import leftovers
 
 MODEL = NEGATIVE_CONDITION.name
 NEVER = float("inf")
+OUTCOMES = {"right", "ServerOverloaded", "RequestThrottled"}
 
 
 def test_recovery_is_when_calm_lasts() -> None:
@@ -128,7 +129,7 @@ def limits(server: Any, out: Path, command: str, *arguments: str) -> dict[str, A
     assert (out / f"{command}.png").stat().st_size > 0
     found: dict[str, Any] = json.loads((out / f"{command}.json").read_text())
     assert found["finished"]
-    assert {key for row in found["rows"] for key in row.get("outcomes", {})} <= {"right", "ServerOverloaded"}
+    assert {key for row in found["rows"] for key in row.get("outcomes", {})} <= OUTCOMES
     return found
 
 
@@ -174,7 +175,7 @@ def test_overload_finds_the_capacity_and_the_way_back(server: Any, tmp_path: Pat
     (capacity,) = [row for row in found["rows"] if row["what"] == "capacity"]
     loads = [row for row in found["rows"] if row["what"] == "load"]
     assert capacity["rate"] > 0
-    assert [row["factor"] for row in loads] == [0.5, 3]
+    assert [(row["factor"], row["sends"]) for row in loads] == [(0.5, "all"), (3, "all"), (3, "throttled")]
     assert all(row["recovery"] is not None for row in loads)
     assert all(0 < row["sender"] < 1 for row in [capacity, *loads])
     assert all(row["of_the_rest"] > 0 for row in loads)

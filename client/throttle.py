@@ -1,0 +1,57 @@
+"""Whether a request is worth sending to a server that refuses most of them.
+
+A refusal costs: a photograph crosses the wire for it, and is taken apart on the other side. What is wasted like that
+comes off what the server could answer, so a client that is refused much does not send all that it is given. This is the
+adaptive throttling of "Site Reliability Engineering" (Beyer et al., O'Reilly 2016, chapter 21), with counts that fade,
+and with requests under way taken for accepted: here a refusal comes long before an answer does.
+"""
+
+import math
+import threading
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """How much more is sent than a server takes: ``excess`` times that, and ``free`` requests in any case.
+
+    Both are of the last ``seconds`` or so; what is older counts by 1/e a ``seconds``. Without an excess over 1 a client
+    would not find out that the server takes more again.
+    """
+
+    excess: float = 1.5
+    free: float = 20.0
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.excess > 1 and self.free >= 1 and 0 < self.seconds < math.inf):
+            raise ValueError(f"{self}: excess must be more than 1, free 1 or more, seconds more than 0")
+
+
+class Tally:
+    """What became of the requests to one model lately. Threads may share it. Times are in seconds, on any clock."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+        self._lock = threading.Lock()
+        self._asked = self._taken = 0.0
+        self._at = -math.inf
+
+    def holds_back(self, now: float, chance: float) -> bool:
+        """Count a request, and say whether it should not be sent; ``chance`` is a random number in 0..1."""
+        with self._lock:
+            self._fade(now)
+            self._asked += 1
+            held = chance < 1 - (self._throttle.excess * self._taken + self._throttle.free) / self._asked
+            self._taken += not held
+            return held
+
+    def refused(self, now: float) -> None:
+        """The server took one that was sent, and counted as accepted, for too many."""
+        with self._lock:
+            self._fade(now)
+            self._taken = max(0.0, self._taken - 1)
+
+    def _fade(self, now: float) -> None:
+        share = math.exp(-max(0.0, now - self._at) / self._throttle.seconds)
+        self._asked, self._taken, self._at = self._asked * share, self._taken * share, max(now, self._at)
