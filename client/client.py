@@ -25,7 +25,7 @@ class Client:
 
     ``url`` is ``host:port`` (gRPC), or starts with ``grpc://``, ``grpcs://``, ``http://`` or ``https://``; with
     ``grpc+shm://`` or ``http+shm://`` pictures go to a server on this machine through shared memory. ``timeout`` is in
-    seconds, for one request with its retries. With ``throttle`` most of what an overloaded server would refuse is not
+    seconds, for one request with its retries. With ``throttle`` much of what an overloaded server would refuse is not
     sent (RequestThrottled); None sends all. ``transport`` takes the place of ``url`` (client.FakeTransport).
     One Client may be shared by threads. Use it in a ``with`` block, or close it at the end: under gevent an open gRPC
     channel keeps the program from ending. What is wrong with one picture is that picture's ``error``; when the server

@@ -22,6 +22,8 @@ from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
 T = TypeVar("T")
 POLL_SECONDS = 0.2
 """Between two looks at a server that is starting."""
+HELD_SECONDS = 0.005
+"""What a request that is not sent takes all the same, as a refusal would: who asks again at once must not spin."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Engine:
         while True:
             _check(closed)
             try:
-                response = await self._sent(request, deadline - self._driver.now())
+                response = await self._sent(request, deadline - self._driver.now(), closed)
             except ServerUnavailable as error:
                 self._known = self._known or isinstance(error, ServerOverloaded)
                 pause = self._retry.pause(attempt, random.random(), known=self._known)
@@ -153,19 +155,20 @@ class Engine:
                 self._known = True
                 return response
 
-    async def _sent(self, request: Request, timeout: float) -> Response:
+    async def _sent(self, request: Request, timeout: float, closed: Event) -> Response:
         """Send once, unless the server refuses so many that it is not worth it: RequestThrottled."""
-        tally = self._tallies.get(request.model)
-        if tally and tally.holds_back(self._driver.now(), random.random()):
+        tally, sent = self._tallies.get(request.model), self._driver.now()
+        if tally and tally.holds_back(sent, random.random()):
+            await self._driver.sleep(HELD_SECONDS, closed)
             raise RequestThrottled(
-                f"{self._transport.address} refuses most requests to {request.model} at present, so this one was not "
-                "sent. Try again later, or send less at once"
+                f"{self._transport.address} refuses many requests to {request.model} at present, so this one was held "
+                "back. Try again later, or send less at once"
             )
         try:
             return await self._transport.infer(request, timeout)
         except ServerOverloaded:
             if tally:
-                tally.refused(self._driver.now())
+                tally.refused(self._driver.now(), sent)
             raise
 
     async def status(self, models: Sequence[str], timeout: float) -> Status:

@@ -5,7 +5,7 @@ SafelightError                  (film.errors)
     |-- InvalidAddress          the text is not the address of a server
     |-- ServerUnavailable       nobody answers there, or the server or model is not ready; worth trying again
     |   `-- ServerOverloaded    ... because its queue is full; it works, and takes requests again as the queue empties
-    |       `-- RequestThrottled    ... and refuses so much that the client did not even send it (client.throttle)
+    |       `-- RequestThrottled    ... and refuses so many that the client held it back (client.throttle)
     |-- RequestTimeout          no answer within the time allowed
     |-- RequestRejected         the server will not do this: unknown model, wrong input
     |   `-- RequestTooLarge     ... because there is too much in one request; smaller ones are tried by themselves
@@ -33,7 +33,7 @@ class ServerOverloaded(ServerUnavailable):
 
 
 class RequestThrottled(ServerOverloaded):
-    """The server has refused most requests in the last second, so this one was not sent at all."""
+    """The server has refused many requests of late, so this one was not sent, or not sent again."""
 
 
 class RequestTimeout(ClientError):

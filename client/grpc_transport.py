@@ -1,12 +1,14 @@
 """gRPC, the default wire: the service that tritonclient has generated, on a channel of ours."""
 
 import threading
+import weakref
 from typing import Any
 
 import grpc
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
+from client.errors import ResponseInvalid
 from client.grpc_message import infer_request
 from client.shared_memory import pictures
 from client.transport import Address, Request, Response
@@ -34,6 +36,8 @@ class _Service(service_pb2_grpc.GRPCInferenceServiceStub):  # type: ignore[misc]
     def __init__(self, channel: Any) -> None:
         super().__init__(channel)
         self.close = channel.close
+        if not isinstance(channel, grpc.aio.Channel):  # those of asyncio close by themselves when nobody has them
+            weakref.finalize(self, channel.close).atexit = False
         self.ModelInfer = channel.unary_unary(_INFER, response_deserializer=service_pb2.ModelInferResponse.FromString)
 
 
@@ -77,8 +81,7 @@ class GrpcTransport:
 
     async def close(self) -> None:
         """Close the channel; requests in flight are cancelled."""
-        if self._service is not None:
-            await self._pictures.close()
+        await self._pictures.close()
         with self._lock:
             service, self._service = self._service, None
         if service is not None:
@@ -99,11 +102,14 @@ class GrpcTransport:
     async def _call(self, method: str, message: Any, timeout: float) -> Any:
         service = self._opened()
         try:
-            return await settled(getattr(service, method)(message, timeout=timeout))
-        except grpc.RpcError as error:
-            told = InferenceServerException(error.details(), status=str(error.code()))
-            raise translated(told, self.address, timeout) from error
-        except ValueError as error:  # a channel that another thread has closed since it was looked up
-            if service is self._service:
+            told = await settled(getattr(service, method)(message, timeout=timeout))
+        except (grpc.RpcError, ValueError) as error:
+            if service is not self._service:  # closed by another thread; before a call begins that is a ValueError
+                raise unavailable(self.address, "the client was closed") from error
+            if isinstance(error, ValueError):
                 raise
-            raise unavailable(self.address, "the client was closed") from error
+            failure = InferenceServerException(error.details(), status=str(error.code()))
+            raise translated(failure, self.address, timeout) from error
+        if told is None:  # what grpc's asyncio makes of bytes that it cannot read
+            raise ResponseInvalid(f"{self.address} answers {method} with something that is not Triton's")
+        return told

@@ -122,8 +122,7 @@ class BlockingHttpTransport(_HttpTransport):
         with self._lock:
             for bell in self._bells:
                 bell.send()
-        if self._all:
-            await self._pictures.close()
+        await self._pictures.close()
         for client in list(self._all):
             client.close()
         self._mine = threading.local()
@@ -171,8 +170,7 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def close(self) -> None:
         """Close the pool."""
-        if self._client is not None:
-            await self._pictures.close()
+        await self._pictures.close()
         client, self._client = self._client, None
         if client is not None:
             await client.close()

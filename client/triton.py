@@ -51,7 +51,7 @@ memory that was shared with the one before."""
 
 
 async def settled(value: Awaitable[T] | T) -> T:
-    """The value itself, or what it resolves to: tritonclient has the same methods blocking and for asyncio."""
+    """The value itself, or what it resolves to: channels for blocking code and for asyncio have the same methods."""
     return await value if isawaitable(value) else value
 
 

@@ -3,9 +3,11 @@
 glibc gives back what lies free at the end of a heap; what lies free in the middle stays the process' own. Buffers of
 every size, in several threads, leave it in another place each time, so that a process that decodes pictures for weeks
 holds what its worst moments needed. Giving everything back at once would cost more: pages have to be fetched again.
+The cpu profile's decoding processes do this; `serving/settings.py` has what glibc is told besides.
 """
 
 import ctypes
+import random
 import threading
 from collections.abc import Callable
 
@@ -20,8 +22,10 @@ def give_back_every(seconds: float = SECONDS) -> Callable[[], None]:
         return ended.set
 
     def work() -> None:
-        while not ended.wait(seconds):
+        wait = seconds * random.uniform(0.5, 1)  # not all processes of a server at the same moment
+        while not ended.wait(wait):
             trim(0)
+            wait = seconds
 
     threading.Thread(target=work, name="give back memory", daemon=True).start()
     return ended.set

@@ -81,9 +81,9 @@ class Driven:
         """Seconds that a ``share`` of the requests of that outcome took at most, from when they were due."""
         return percentile([one.ended - one.due for one in self.judged if one.outcome == outcome], share)
 
-    def refusal(self, share: float, *outcomes: str) -> float:
-        """The same of several, from when they were sent: how fast no is said, whatever held the client up."""
-        return percentile([one.ended - one.began for one in self.judged if one.outcome in outcomes], share)
+    def refusal(self, share: float, outcome: str) -> float:
+        """The same from when they were sent: how fast the server says no, whatever held the client up."""
+        return percentile([one.ended - one.began for one in self.judged if one.outcome == outcome], share)
 
     @property
     def offered(self) -> float:

@@ -7,8 +7,9 @@ refusal's time counts from when the request was sent, an answer's from when it w
 on the same machine is in the table, as a share of all cores; *goodput of what was left* is goodput over the cores that
 the sender left, as a share of the same at capacity: what the server made of the machine that it had.
 
-*throttled* is a client of ours as its users have it: it holds back most of what the server would refuse
-(`client.throttle`). *all* sends everything, as many strangers would who send little each; the server alone refuses.
+*throttled* is a client of ours as its users have it: it holds back much of what the server would refuse
+(`client.throttle`); the times of refusals are of what was sent. *all* sends everything, as many strangers would who
+send little each; the server alone refuses.
 
 *Recovery* begins when the load ends: one picture after the other is sent, until three in a row come back within
 one and a half times what they took before the load. What was queued until then has to be worked off first.
@@ -40,8 +41,7 @@ PATIENCE = 120.0
 """Seconds after the load in which latency should be back."""
 PAUSE = 0.05
 """Seconds before a refused probe is sent again."""
-HELD_BACK = RequestThrottled.__name__
-REFUSED = (ServerOverloaded.__name__, HELD_BACK)
+REFUSED, HELD_BACK = ServerOverloaded.__name__, RequestThrottled.__name__
 SENDERS = {False: "all", True: "throttled"}
 """Whether a client holds requests back, in a word."""
 _WHICH = ("model", "due, of capacity", "client")
@@ -70,7 +70,7 @@ class Normal:
 
 def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = PATIENCE) -> None:
     """Rounds over all factors for each model."""
-    loads = [(factor, throttled) for factor in factors for throttled in (False, True) if not throttled or factor > 1]
+    loads = [(factor, throttled) for factor in factors for throttled in (False, True) if not throttled or factor >= 1]
     bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(loads))
     with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1), throttle=None) as client:
         for spec in bench.specs:
@@ -119,8 +119,11 @@ def report(record: Record) -> None:
                 values = [median([row for row in loads if row["factor"] == factor], name) or 0.0 for factor in factors]
                 each.plot(factors, values, style, color=colour, label=f"{model}, {sends}")
                 each.legend(fontsize=7)
-    axes[0].set(xlabel="due, of capacity", ylabel="goodput, of capacity", ylim=(0, 1.1))
-    axes[1].set(xlabel="due, of capacity", ylabel="99 % answered within, s", ylim=(0, None))
+    axes[0].set(xlabel="due, of capacity", ylabel="goodput, of capacity")
+    axes[1].set(xlabel="due, of capacity", ylabel="99 % answered within, s")
+    for each in axes:
+        each.margins(y=0.1)
+        each.set_ylim(bottom=0)
     page.save(record, axes)
 
 
@@ -141,7 +144,8 @@ def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: No
     time.sleep(max(0.0, running.ends - time.monotonic()))
     probes = _until_calm(bench, client, load.models[0], normal.latency, patience)
     driven = running.result()
-    refused = sum(driven.outcomes.get(outcome, 0) for outcome in REFUSED)
+    held_back = driven.outcomes.get(HELD_BACK, 0)
+    refused = held_back + driven.outcomes.get(REFUSED, 0)
     share, sender = driven.pictures_per_second / normal.capacity, _sender(bench, driven)
     row = {
         **figures(driven),
@@ -150,9 +154,9 @@ def _load(bench: Bench, drivers: Drivers, client: Client, load: Load, normal: No
         "sender": sender,
         "of_the_rest": share * (1 - normal.sender) / (1 - sender),
         "refused_share": refused / max(1, len(driven.judged)),
-        "held_back_share": driven.outcomes.get(HELD_BACK, 0) / max(1, refused),
-        "refusal_p50": driven.refusal(0.5, *REFUSED),
-        "refusal_p99": driven.refusal(0.99, *REFUSED),
+        "held_back_share": held_back / max(1, refused),
+        "refusal_p50": driven.refusal(0.5, REFUSED),
+        "refusal_p99": driven.refusal(0.99, REFUSED),
         "recovery": recovered(probes, normal.latency),
         "late": driven.late,
     }
@@ -191,7 +195,8 @@ def _rows(record: Record, model: str) -> Iterator[list[list[str]]]:
     for factor, sends in sorted({(row["factor"], row["sends"]) for row in loads}):
         found = record.of(what="load", model=model, factor=factor, sends=sends)
         recovery = median(found, "recovery")
-        others = [{"outcomes": {k: n for k, n in row["outcomes"].items() if k not in REFUSED}} for row in found]
+        told = [row["outcomes"].items() for row in found]
+        others = [{"outcomes": {k: n for k, n in each if k not in (REFUSED, HELD_BACK)}} for each in told]
         never = sum(row["recovery"] is None for row in found)
         yield [
             [model, f"{factor:g}", sends],

@@ -1,16 +1,20 @@
 """gRPC: its message, and its channel, one for all threads."""
 
+import asyncio
+import gc
 import threading
 import time
+from concurrent import futures
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tritonclient.grpc import InferInput, InferRequestedOutput, service_pb2
 from tritonclient.utils import deserialize_bytes_tensor
 
-from client import Request, ServerUnavailable, grpc_transport
+from client import Client, Request, ResponseInvalid, Retry, ServerFailed, ServerUnavailable, grpc_transport
 from client.drivers import run
 from client.grpc_message import infer_request
 from client.shared_memory import Shared
@@ -95,3 +99,60 @@ def test_a_channel_that_is_closed_while_a_call_begins_is_a_server_that_is_gone(m
     monkeypatch.setattr(grpc_transport.GrpcTransport, "_opened", closed_since)
     with pytest.raises(ServerUnavailable, match="closed"):
         run(transport.is_ready(None, 60))
+
+
+def test_a_client_that_is_dropped_closes_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """grpc itself does not: the connection would stay until the program ends."""
+    ended = threading.Event()
+    real = grpc_transport.grpc.insecure_channel
+
+    def watched(target: str, **options: Any) -> Any:
+        channel = real(target, **options)
+        close = channel.close
+        channel.close = lambda: (close(), ended.set())
+        return channel
+
+    monkeypatch.setattr(grpc_transport.grpc, "insecure_channel", watched)
+    client = Client(str(NOBODY), retry=Retry(attempts=1))
+    with pytest.raises(ServerUnavailable):
+        client.classify([b"a"], ["film_origin"])
+    del client
+    gc.collect()
+    assert ended.is_set()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_encrypted_channel_is_tried(asynchronous: bool) -> None:
+    transport = grpc_transport.GrpcTransport(Address("grpcs", "127.0.0.1:1"), asynchronous=asynchronous)
+
+    async def ask() -> None:
+        with pytest.raises(ServerUnavailable, match="grpcs://127"):
+            await transport.is_ready(None, 60)
+        await transport.close()
+
+    asyncio.run(ask())
+
+
+class Nonsense(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers every call with what is no message."""
+
+    def service(self, _call: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"\xff\xff\xff")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_answers_otherwise_than_triton_is_said(asynchronous: bool) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(1), handlers=[Nonsense()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    transport = grpc_transport.GrpcTransport(Address("grpc", f"127.0.0.1:{port}"), asynchronous=asynchronous)
+
+    async def ask() -> None:
+        with pytest.raises((ResponseInvalid, ServerFailed)):
+            await transport.is_ready(None, 60)
+        await transport.close()
+
+    try:
+        asyncio.run(ask())
+    finally:
+        server.stop(None)

@@ -1,8 +1,10 @@
 """The driver against the real server, and against none."""
 
+from concurrent import futures
 from dataclasses import replace
 from typing import Any
 
+import grpc
 import pytest
 
 from film.specs import CLASSIFIERS, NEGATIVE_CONDITION
@@ -56,6 +58,29 @@ def test_nobody_there_is_counted_and_not_raised(blobs: list[bytes]) -> None:
     assert driven.outcomes.keys() == {"ServerUnavailable"}
     assert driven.failed > 0
     assert "cannot answer" in driven.reason
+
+
+class Full(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """A server whose queues are always full, in Triton's words."""
+
+    def service(self, _call: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(
+            lambda _request, context: context.abort(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
+        )
+
+
+@pytest.mark.parametrize("throttled", [False, True])
+def test_requests_are_held_back_only_where_the_load_says_so(blobs: list[bytes], throttled: bool) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(4), handlers=[Full()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    load = Load(f"127.0.0.1:{port}", MODEL, seconds=1, rate=200, warm_up=0, throttled=throttled)
+    try:
+        with Drivers(blobs, [Expected({}, 0.0)] * len(blobs)) as drivers:
+            outcomes = drivers.drive(load).outcomes
+    finally:
+        server.stop(None)
+    assert outcomes.keys() == {"ServerOverloaded", "RequestThrottled"} if throttled else {"ServerOverloaded"}
 
 
 @pytest.mark.parametrize(("concurrency", "rate"), [(0, 0.0), (1, 1.0)])
