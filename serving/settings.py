@@ -51,7 +51,8 @@ _STEADY_MEMORY = MappingProxyType(
     # Of glibc (mallopt(3)), for threads that take buffers of every size: one heap for all of them grows to less than
     # one for each, and to what it needs within minutes. Giving buffers back at once costs a tenth of the speed
     # (docs/performance.md), so only those of more than 32 MiB are, as those of a scan's positive.
-    # A decoded scan and its copies are 55 MiB, and two are decoded at a time.
+    # A decoded scan and its copies are 55 MiB, and two are decoded at a time. What lies free in the middle of a heap,
+    # film.heap gives back once a minute.
     {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20)}
 )
 _NATIVE_PACKAGES = ("nvidia.dali", "simplejpeg")
