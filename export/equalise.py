@@ -79,6 +79,8 @@ def equalised(network: NegativeCondition, pictures: Tensor) -> NegativeCondition
     largest = largest_inputs(network, read, pictures)
     for stream in found:
         reached = torch.stack([largest[name] for name in stream.readers if name in largest]).amax(0)
+        if not reached.max() > 0:  # nothing ever shows there, so there is nothing to bring to one range
+            continue
         factors = reached.max() / reached.clamp_min(SMALLEST * float(reached.max()))
         for name in stream.makers:
             layer = layers[name]

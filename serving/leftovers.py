@@ -82,4 +82,7 @@ def _state(process: int) -> tuple[str, int, str]:
 
 
 def _owned(path: Path) -> bool:
-    return path.stat().st_uid == os.getuid()
+    try:
+        return path.stat().st_uid == os.getuid()
+    except FileNotFoundError:  # it has gone since it was listed
+        return False

@@ -9,7 +9,7 @@ from typing import Any
 from export.format import Format
 from export.runtimes import Trial, lacks_package
 from export.source import Source
-from export.tensorrt_engine import build_engine, find_gpu, start
+from export.tensorrt_engine import build_engine, find_gpu, start, targets
 from film.specs import ModelSpec
 
 INSTALL = {
@@ -17,6 +17,16 @@ INSTALL = {
     "tensorrt_rtx": "pip install -c constraints.txt -e '.[tensorrt]'",
 }
 GPU = "no NVIDIA GPU with its driver on this machine"
+
+
+def untried(library: str) -> str:
+    """Why no engine that ``library`` builds here can be run here; "" where it can."""
+    gpu, built_for = find_gpu(), targets(library)
+    if gpu is None:
+        return GPU
+    if gpu.capability in built_for:
+        return ""
+    return f"{library} builds for compute capability {', '.join(built_for)}, and this GPU has {gpu.capability}"
 
 
 def engine_format(library: str, file: str, needs_gpu: bool) -> Format:
@@ -38,8 +48,11 @@ def engine_format(library: str, file: str, needs_gpu: bool) -> Format:
         return facts | build_engine(library, network.model, source.spec, path)
 
     def trials(source: Source) -> Sequence[Trial]:
-        missing = GPU if find_gpu() is None else ""
-        return (Trial(library, source.typed.arithmetic, partial(start, spec=source.spec, library=library), missing),)
+        return (
+            Trial(
+                library, source.typed.arithmetic, partial(start, spec=source.spec, library=library), untried(library)
+            ),
+        )
 
     return Format(library, (file,), (library, "torch", "onnx", "onnxscript"), lacks, write, trials)
 

@@ -1,5 +1,7 @@
 """Channels that are brought to one range, and weights that are rounded together: what quantisation starts from."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,16 @@ def pictures() -> Tensor:
 @torch.no_grad()
 def test_an_equalised_network_says_the_same(network: NegativeCondition, pictures: Tensor) -> None:
     before, after = network(pictures), equalised(network, pictures[:3])(pictures)
+    for was, became in zip(before, after, strict=True):
+        torch.testing.assert_close(became, was, rtol=1e-3, atol=1e-3 * float(was.abs().max()))
+
+
+@torch.no_grad()
+def test_a_network_of_which_a_part_is_dead_says_the_same(network: NegativeCondition, pictures: Tensor) -> None:
+    dead = copy.deepcopy(network)
+    dead.layer2[0].bn1.weight.zero_()
+    dead.layer2[0].bn1.bias.fill_(-1)
+    before, after = dead(pictures), equalised(dead, pictures[:3])(pictures)
     for was, became in zip(before, after, strict=True):
         torch.testing.assert_close(became, was, rtol=1e-3, atol=1e-3 * float(was.abs().max()))
 

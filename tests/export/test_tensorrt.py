@@ -11,6 +11,7 @@ from export import tensorrt_engine
 from export.errors import EngineError
 from export.export_model import export_model
 from export.format import load_format
+from export.formats import tensorrt
 from export.tensorrt_engine import CAPABILITIES, Gpu, build_engine, check_fits, find_gpu, misfit
 from film.published import manifest_file
 from film.specs import ENGINE_BATCHES, FILM_ORIGIN, NEGATIVE_CONDITION
@@ -54,6 +55,18 @@ def test_a_network_that_the_library_cannot_read_is_refused_in_its_words(rtx: Pat
     with pytest.raises(EngineError, match="cannot read the ONNX file of film_origin"):
         build_engine(RTX, b"this is no network", FILM_ORIGIN, rtx / "model.plan")
     assert not (rtx / "model.plan").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "said"), [(None, "no NVIDIA GPU"), (Gpu("8.9"), ""), (Gpu("9.0"), "8.9, 12.0, 12.1, and this GPU has 9.0")]
+)
+def test_an_engine_for_other_gpus_than_this_machines_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch, gpu: Gpu | None, said: str
+) -> None:
+    """So it is kept aside; that its export had failed would be the wrong word."""
+    monkeypatch.setattr(tensorrt, "find_gpu", lambda: gpu)
+    assert said in tensorrt.untried(RTX)
+    assert bool(tensorrt.untried(RTX)) == bool(said)
 
 
 @pytest.mark.parametrize(

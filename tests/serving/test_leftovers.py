@@ -39,3 +39,15 @@ def test_only_regions_of_servers_that_are_gone_are_removed(regions: dict[str, Pa
     leftovers.remove_all()
     left = {owner for owner, file in regions.items() if file.exists()}
     assert left == {"alive", "other container", "stranger"}
+
+
+def test_a_region_that_goes_while_it_is_looked_at_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As when two servers start at once, and both clear up."""
+    monkeypatch.setattr(leftovers, "SHARED_MEMORY", tmp_path)
+    (tmp_path / f"{leftovers.prefix(ended_process())}gone").symlink_to(tmp_path / "nothing")
+    left = tmp_path / f"{leftovers.prefix(ended_process())}left"
+    left.write_bytes(b"region")
+    leftovers.remove_all()
+    assert not left.exists()
