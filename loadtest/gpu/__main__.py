@@ -1,10 +1,12 @@
 """``python -m loadtest.gpu``: everything that is to be known about a GPU machine, in one call."""
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -87,11 +89,21 @@ def main(
     with console.status("measuring") as status:
         results = measure(plan, blobs, status.update)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").write_text(json.dumps(asdict(results), indent=2) + "\n", encoding="utf-8")
+    figures = json.dumps(strict(asdict(results)), indent=2, allow_nan=False)
+    out.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
     page = markdown(results)
     out.with_suffix(".md").write_text(page, encoding="utf-8")
     Console().print(Markdown(page))
     console.print(f"Written to {out.with_suffix('.md')} and {out.with_suffix('.json')}")
+
+
+def strict(value: Any) -> Any:
+    """The same for JSON, which has no NaN: None in place of what was not measured."""
+    if isinstance(value, dict):
+        return {key: strict(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _export(device: str, repository: Path) -> None:
