@@ -21,7 +21,7 @@ class Throttle:
     are of requests, whatever is in them, to one model.
     """
 
-    excess: float = 1.5
+    excess: float = 1.2
     free: float = 10.0
     seconds: float = 1.0
 

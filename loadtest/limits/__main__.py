@@ -177,13 +177,14 @@ def overload(options: Options, mixed: str, factors: str, patience: float) -> Non
 @common
 @click.option("--mix", "mixed", default="phone", show_default=True, type=click.Choice([m.name for m in MIXES]))
 @click.option("--minutes", default=30.0, show_default=True, type=click.FloatRange(0.01))
+@click.option("--warm-up", default=soaking.WARM_UP, show_default=True, type=click.FloatRange(0), help="Minutes before.")
 @click.option("--every", default=2.0, show_default=True, type=click.FloatRange(0.1), help="Seconds between samples.")
 @click.option("--in-flight", default=soaking.CONCURRENCY, show_default=True, type=click.IntRange(1))
-def soak(options: Options, mixed: str, minutes: float, every: float, in_flight: int) -> None:
+def soak(options: Options, mixed: str, minutes: float, warm_up: float, every: float, in_flight: int) -> None:
     """The same load for long: does the server grow? --seconds and --rounds say nothing here."""
-    told = {"minutes": minutes, "in_flight": in_flight}
+    told = {"warm_up": warm_up, "minutes": minutes, "in_flight": in_flight}
     with _bench("soak", options, mixed, told, soaking.report, resumed=False) as bench:
-        soaking.measure(bench, minutes, every, in_flight)
+        soaking.measure(bench, minutes, every, in_flight, warm_up=warm_up)
         bench.record.add(soaking.recorded(soaking.trends(bench.record)))
 
 

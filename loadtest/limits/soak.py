@@ -3,8 +3,8 @@
 Memory is the proportional set size (PSS) of Triton, its models' processes and whatever else it started: what it takes
 from the machine, shared pages divided among those who share them. Open files and threads are counted over the same
 processes; shared memory is what lies in /dev/shm under the server's name. The slope is Theil's and Sen's, of medians of
-24 blocks with an interval of 95 %; an interval that lies above nothing is growth, any other is not told from noise. The
-samples of the warm-up are recorded and not judged.
+24 blocks with an interval of 95 %; an interval that lies above nothing is growth, any other is not told from noise.
+Before that the same load runs for a while, in which heaps find their size; those samples are drawn and not judged.
 """
 
 import itertools
@@ -27,8 +27,10 @@ from serving import leftovers
 CONCURRENCY = 8
 CHUNK = 30.0
 """Seconds after which the load's figures are written down and it begins anew."""
-WARM_UP_SHARE = 0.1
-"""Of the whole time, that is not judged."""
+WARM_UP = 10.0
+"""Minutes of the same load before what is judged."""
+SETTLING = "settling"
+"""What a sample of that time is called."""
 METRICS = {"memory": 2**20, "shared": 2**20, "files": 1, "threads": 1}
 """What is sampled, and what its unit in a table is: MiB, or one."""
 _UNITS = {2**20: "MiB", 1: ""}
@@ -36,9 +38,16 @@ _HOUR = 3600
 
 
 def measure(
-    bench: Bench, minutes: float, every: float = 2.0, concurrency: int = CONCURRENCY, chunk: float = CHUNK
+    bench: Bench,
+    minutes: float,
+    every: float = 2.0,
+    concurrency: int = CONCURRENCY,
+    chunk: float = CHUNK,
+    warm_up: float = WARM_UP,
 ) -> None:
-    """Ask every model of the bench, one picture a request, for ``minutes``; a sample each ``every`` seconds.
+    """Ask every model of the bench, one picture a request, for ``warm_up`` and then ``minutes``.
+
+    A sample each ``every`` seconds.
 
     TargetError where the server's process is not on this machine, or ends.
     """
@@ -46,16 +55,19 @@ def measure(
         raise TargetError("the server's process is not among yours on this machine; a soak has to look at its memory")
     models = tuple(spec.name for spec in bench.specs)
     load = Load(bench.target.grpc, models, chunk, concurrency=concurrency, warm_up=0)
-    bench.total = max(1, int(60 * minutes / chunk))
+    seconds = 60 * (warm_up + minutes)
+    bench.total = max(1, int(seconds / chunk))
     with bench.drivers() as drivers:
         begun = time.monotonic()
         for number in itertools.count():
-            left = begun + 60 * minutes - time.monotonic()
+            left = begun + seconds - time.monotonic()
             if left <= 0:
                 return
             bench.say(f"{left / 60:.0f} minutes to go", bench.total)
-            for sample in _chunk(bench, drivers, replace(load, seconds=min(chunk, left)), every, number):
-                bench.record.add({"at": time.monotonic() - begun, **sample})
+            for row in _chunk(bench, drivers, replace(load, seconds=min(chunk, left)), every, number):
+                at = time.monotonic() - begun
+                settling = {"what": SETTLING} if row["what"] == "sample" and at < 60 * warm_up else {}
+                bench.record.add({"at": at, **row, **settling})
 
 
 def sample(process: int) -> Row:
@@ -104,11 +116,7 @@ def shared_memory(process: int, folder: Path = leftovers.SHARED_MEMORY) -> int:
 
 def trends(record: Record) -> Mapping[str, Trend]:
     """Of each metric and each process's memory after the warm-up, an hour; empty where there are too few samples."""
-    samples = [row for row in record.rows if row.get("what") == "sample"]
-    if not samples:
-        return {}
-    begin = WARM_UP_SHARE * float(samples[-1]["at"])
-    judged = [row for row in samples if row["at"] >= begin]
+    judged = record.of(what="sample")
     if len(judged) < 4:
         return {}
     times = [row["at"] / _HOUR for row in judged]
@@ -128,7 +136,7 @@ def report(record: Record) -> None:
     """A table of trends with verdicts, the load's own figures, and plots over time."""
     found = trends(record)
     loads = record.of(what="load")
-    samples = record.of(what="sample")
+    samples = [*record.of(what=SETTLING), *record.of(what="sample")]
     rows = [
         [
             f"{name} {_UNITS[METRICS.get(name, 2**20)]}".strip(),

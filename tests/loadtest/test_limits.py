@@ -67,7 +67,8 @@ def test_a_server_that_leaks_is_told_from_one_that_is_large(tmp_path: Path) -> N
         leaking = (2**28 if second < 100 else 2**29) + 2**14 * second
         told = {"memory": leaking, "shared": 2**23, "files": 80, "threads": 160}
         parts = {"pre_0_0": leaking - 2**27, "pre_0_1": 2**27, **({"net_0_0": 2**20} if second > 900 else {})}
-        record.add({"what": "sample", "at": second, **told, "parts": parts})
+        what = soak.SETTLING if second < 100 else "sample"
+        record.add({"what": what, "at": second, **told, "parts": parts})
     trends = soak.trends(record)
     assert {name: soak.verdict(trend) for name, trend in trends.items()} == {
         "memory": "grows",
@@ -185,7 +186,10 @@ def test_overload_finds_the_capacity_and_the_way_back(server: Any, tmp_path: Pat
 @pytest.mark.e2e
 def test_a_soak_samples_the_server(server: Any, tmp_path: Path) -> None:
     options = ["--mix", "small", "--count", "2", "--minutes", "0.05", "--every", "0.2", "--in-flight", "2"]
-    found = limits(server, tmp_path, "soak", *options)
+    found = limits(server, tmp_path, "soak", "--warm-up", "0.02", *options)
+    settling = [row["at"] for row in found["rows"] if row["what"] == soak.SETTLING]
+    assert settling
+    assert max(settling) < 1.2 <= min(row["at"] for row in found["rows"] if row["what"] == "sample")
     samples = [row for row in found["rows"] if row["what"] == "sample"]
     assert samples
     assert all(row["memory"] > 2**24 and row["processes"] > 3 and row["shared"] > 0 for row in samples)
