@@ -1,11 +1,12 @@
 """``overload``: more than the server can do, sent by people who do not wait for each other.
 
-First its capacity: the most that a closed loop gets out of it, one picture a request. Then an open loop at a share of
-that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's time, as a share of
-the capacity; it should stay there however much is sent. What the server does not take it should refuse at once. A
-refusal's time counts from when the request was sent, an answer's from when it was due. What sending takes from a server
-on the same machine is in the table, as a share of all cores; *goodput of what was left* is goodput over the cores that
-the sender left, as a share of the same at capacity: what the server made of the machine that it had.
+Each round begins with its capacity: the most that a closed loop gets out of it, one picture a request. Then an open
+loop at a share of that, and at several times it. *Goodput* is the rightly answered pictures a second within the load's
+time, as a share of the capacity of that round; it should stay there however much is sent. What the server does not take
+it should refuse at once. A refusal's time counts from when the request was sent, an answer's from when it was due. What
+sending takes from a server on the same machine is in the table, as a share of all cores; *goodput of what was left* is
+goodput over the cores that the sender left, as a share of the same at capacity: what the server made of the machine
+that it had.
 
 *throttled* is a client of ours as its users have it: it holds back much of what the server would refuse
 (`client.throttle`); the times of refusals are of what was sent. *all* sends everything, as many strangers would who
@@ -71,15 +72,16 @@ class Normal:
 def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = PATIENCE) -> None:
     """Rounds over all factors for each model."""
     loads = [(factor, throttled) for factor in factors for throttled in (False, True) if not throttled or factor >= 1]
-    bench.total = len(bench.specs) * (len(PAIRS) + 2 + bench.rounds * len(loads))
+    bench.total = len(bench.specs) * (len(PAIRS) + 1 + bench.rounds * (1 + len(loads)))
     with bench.drivers() as drivers, Client(bench.target.grpc, retry=Retry(attempts=1), throttle=None) as client:
         for spec in bench.specs:
             pair = bench.search(drivers, spec, PAIRS)
-            peak = bench.row({"what": "capacity", "model": spec.name}, partial(_capacity, bench, drivers, spec, pair))
             calm = bench.row({"what": "calm", "model": spec.name}, partial(_calm, bench, client, spec))
-            sender = float("nan") if peak.get("sender") is None else float(peak["sender"])
-            normal = Normal(float(peak["rate"]), float(calm["seconds"]), sender)
             for number in range(bench.rounds):
+                key = {"what": "capacity", "model": spec.name, "round": number}
+                peak = bench.row(key, partial(_capacity, bench, drivers, spec, pair))
+                sender = float("nan") if peak.get("sender") is None else float(peak["sender"])
+                normal = Normal(float(peak["rate"]), float(calm["seconds"]), sender)
                 for factor, throttled in loads:
                     key = {"what": "load", "model": spec.name, "factor": factor, "sends": SENDERS[throttled]}
                     rate = factor * normal.capacity
