@@ -1,6 +1,8 @@
 """Far more requests at once than a queue holds: each ends with a right answer or a clear refusal, and none hangs."""
 
+import asyncio
 import queue
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
-from client import ServerOverloaded
+from client import AsyncClient, ClientError, RequestThrottled, Retry, ServerOverloaded
 from client.triton import translated
 from film import specs
 
@@ -45,3 +47,31 @@ def test_a_flood_is_answered_or_refused_and_then_over(
             np.testing.assert_array_equal(answer, calm)
         else:
             np.testing.assert_allclose(answer, calm, atol=0.01)
+
+
+def test_a_client_that_is_refused_much_holds_back_and_is_served_again(server: Any, photographs: list[bytes]) -> None:
+    """Waves of requests, faster than any machine works them off; who has patience is served right afterwards."""
+    waves, size = 30, 100
+
+    async def flood() -> Counter[str]:
+        async with AsyncClient(server.grpc_url, retry=Retry(attempts=1)) as client:
+
+            async def ask() -> str:
+                try:
+                    (seen,) = await client.classify(photographs[:1], [specs.NEGATIVE_CONDITION.name])
+                except ClientError as error:
+                    return type(error).__name__
+                return "right" if seen.condition else str(seen.error)
+
+            asked = []
+            for _ in range(waves):
+                asked += [asyncio.create_task(ask()) for _ in range(size)]
+                await asyncio.sleep(0.02)
+            outcomes = Counter(await asyncio.gather(*asked))
+        async with AsyncClient(server.grpc_url) as client:
+            assert (await client.classify(photographs[:1], [specs.NEGATIVE_CONDITION.name]))[0].condition
+        return outcomes
+
+    outcomes = asyncio.run(flood())
+    assert outcomes.keys() == {"right", ServerOverloaded.__name__, RequestThrottled.__name__}
+    assert outcomes[RequestThrottled.__name__] > outcomes[ServerOverloaded.__name__]
