@@ -120,7 +120,7 @@ def report(record: Record) -> None:
             for each, name in ((axes[0], "goodput_share"), (axes[1], "p99")):
                 values = [median([row for row in loads if row["factor"] == factor], name) or 0.0 for factor in factors]
                 each.plot(factors, values, style, color=colour, label=f"{model}, {sends}")
-                each.legend(fontsize=7)
+                each.legend(fontsize=7, handlelength=4)  # long enough for dashes to show
     axes[0].set(xlabel="due, of capacity", ylabel="goodput, of capacity")
     axes[1].set(xlabel="due, of capacity", ylabel="99 % answered within, s")
     for each in axes:

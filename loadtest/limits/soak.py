@@ -159,9 +159,12 @@ def report(record: Record) -> None:
     axes = page.axes(len(METRICS) + 1)
     for each, (name, unit) in zip(axes, METRICS.items(), strict=False):
         each.plot([row["at"] / 60 for row in samples], [row[name] / unit for row in samples], color=page.COLOURS[0])
-        each.set(title=f"{name} {_UNITS[unit]}".strip(), xlabel="minutes", ylim=(0, None))
+        each.set(title=f"{name} {_UNITS[unit]}".strip(), xlabel="minutes")
     axes[-1].plot([row["at"] / 60 for row in loads], [row["rate"] for row in loads], "o-", color=page.COLOURS[2])
-    axes[-1].set(title="pictures/s", xlabel="minutes", ylim=(0, None))
+    axes[-1].set(title="pictures/s", xlabel="minutes")
+    for each in axes:
+        each.margins(y=0.1)
+        each.set_ylim(bottom=0)
     page.save(record, axes)
 
 
