@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
+from export.errors import ExportError
 from export.format import Format
 from export.formats.torchscript import Named, example
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
-from film.specs import MAX_BATCH, VALID, ModelSpec
+from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, ModelSpec
 from film.torch_network import true_to
 
 
@@ -56,8 +57,13 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
 
 
 def _write(source: Source, path: Path) -> Mapping[str, Any]:
-    write_pt2(source.torch_graph, source.spec, path, source.device)
     cuda = source.device.type == "cuda"
+    if cuda and source.spec.name == FILM_ORIGIN_EXPLAIN.name:
+        raise ExportError(
+            f"{source.spec.name} cannot be compiled for a GPU: it explains by Keras's layers, which export keeps on "
+            "the CPU. Its TorchScript (--to torchscript) names no device."
+        )
+    write_pt2(source.torch_graph, source.spec, path, source.device)
     compiled_for = torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability()
     return {"device": str(source.device), "compiled_for": compiled_for}
 

@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from export.errors import ExportError
 from export.formats import pt2, torchscript
-from film.specs import FILM_ORIGIN, VALID, ModelSpec, TensorSpec
+from export.graphs import EXPORTABLES
+from export.labelled import Pictures
+from export.source import Source
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, VALID, ModelSpec, TensorSpec
 from film.torch_network import TorchNetwork
 
 TOY = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
@@ -34,6 +38,12 @@ def test_export_keeps_keras_on_the_cpu_and_training_does_not() -> None:
         [sys.executable, "-c", AS_IT_LOOKS_WITH_A_GPU], env=clean, capture_output=True, text=True, check=False
     )
     assert run.stdout.strip() == "cpu", run.stderr
+
+
+def test_what_cannot_be_compiled_for_a_gpu_says_so(tmp_path: Path) -> None:
+    made = Source(EXPORTABLES[FILM_ORIGIN_EXPLAIN.name], tmp_path, tmp_path, Pictures(()), torch.device("cuda"))
+    with pytest.raises(ExportError, match="film_origin_explain cannot be compiled for a GPU"):
+        pt2.FORMAT.write(made, tmp_path / "model.pt2")
 
 
 class Watched:
