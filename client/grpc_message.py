@@ -1,8 +1,8 @@
 """A request as gRPC's bytes: what is small through protobuf's classes, the pictures joined on behind it.
 
-tritonclient's ``infer`` copies a picture five times on its way into a message, which costs more than all else that a
-client does. A message that another's bytes are appended to is the two merged (protobuf's encoding, "Last one wins"), so
-the last field, the content of the tensors, can be written by hand and copied once.
+tritonclient's ``infer`` copies a picture several times on its way into a message (docs/performance.md says what that
+costs). A message that another's bytes are appended to is the two merged (protobuf's encoding, "Last one wins"), so the
+last field, the content of the tensors, can be written by hand and copied once.
 """
 
 from tritonclient.grpc import service_pb2

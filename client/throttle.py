@@ -1,4 +1,4 @@
-"""Whether a request is worth sending to a server that refuses most of them.
+"""Whether a request is worth sending to a server that refuses many.
 
 A refusal costs: a photograph crosses the wire for it, and is taken apart on the other side. What is wasted like that
 comes off what the server could answer, so a client that is refused much does not send all that it is given. This is the

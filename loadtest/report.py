@@ -17,6 +17,7 @@ from loadtest import plots
 from loadtest.page import PAGE
 from loadtest.pictures import PicturesError
 from loadtest.results import Outcome
+from loadtest.strict_json import strict
 
 MIB = 2**20
 
@@ -59,7 +60,7 @@ def write(report: Report, out: Path) -> None:
         figures = {outcome.name: plots.over_time(outcome) for outcome in report.outcomes}
     for name, png in figures.items():
         (out / f"{name}.png").write_bytes(png)
-    (out / "report.json").write_text(json.dumps(_plain(asdict(report)), indent=1) + "\n", encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(strict(asdict(report)), indent=1) + "\n", encoding="utf-8")
     (out / "report.html").write_text(html(report, figures), encoding="utf-8")
 
 
@@ -123,12 +124,3 @@ def _pixels(blob: bytes, name: str) -> int:
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"least": min(values), "mean": sum(values) / len(values), "most": max(values)}
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

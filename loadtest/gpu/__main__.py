@@ -1,18 +1,17 @@
 """``python -m loadtest.gpu``: everything that is to be known about a GPU machine, in one call."""
 
 import json
-import math
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.markdown import Markdown
 
 from film.specs import PICTURE_SUFFIXES
+from loadtest.strict_json import strict
 
 MADE_HERE = ("torchscript", "pt2", "tensorrt")
 """Formats that are made on the machine that runs them."""
@@ -95,15 +94,6 @@ def main(
     out.with_suffix(".md").write_text(page, encoding="utf-8")
     Console().print(Markdown(page))
     console.print(f"Written to {out.with_suffix('.md')} and {out.with_suffix('.json')}")
-
-
-def strict(value: Any) -> Any:
-    """The same for JSON, which has no NaN: None in place of what was not measured."""
-    if isinstance(value, dict):
-        return {key: strict(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _export(device: str, repository: Path) -> None:

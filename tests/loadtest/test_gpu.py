@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.expected import Expected, expect
 from loadtest.gpu import networks, served
-from loadtest.gpu.__main__ import main, strict
+from loadtest.gpu.__main__ import main
 from loadtest.gpu.cost import Cost, read_cost
 from loadtest.gpu.run import Plan, measure
 from loadtest.gpu.timing import seconds_each
@@ -199,14 +199,6 @@ def measured(monkeypatch: pytest.MonkeyPatch, ways: tuple[networks.Way, ...]) ->
     monkeypatch.setattr(networks, "ways", lambda *_: ways)
     plan = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
     return measure(plan, BLOBS[:1]).networks
-
-
-def test_figures_are_strict_json() -> None:
-    found = {"a": [1.5, float("nan")], "b": {"c": (float("inf"), "NaN", None, 2)}}
-    assert json.loads(json.dumps(strict(found), allow_nan=False)) == {
-        "a": [1.5, None],
-        "b": {"c": [None, "NaN", None, 2]},
-    }
 
 
 def dry_run(out: Path, *options: str) -> dict[str, Any]:
