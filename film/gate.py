@@ -20,14 +20,22 @@ from film.preprocess import MAX_JPEG_SIDE, Each, attempt, invert
 
 @dataclass(frozen=True)
 class Gated:
-    """``encoded`` UINT8 (n, longest), each row a picture that DALI decodes; ``errors`` n reasons or ''.
+    """``rows`` UINT8 (length,), each a picture that DALI decodes; ``errors`` n reasons or ''.
 
     ``valid`` BOOL (n, 1) is false where the row is a stand-in.
     """
 
-    encoded: NDArray[np.uint8]
+    rows: list[NDArray[np.uint8]]
     valid: NDArray[np.bool_]
     errors: list[str]
+
+    @property
+    def encoded(self) -> NDArray[np.uint8]:
+        """The rows as one array (n, longest), with zeros behind what is shorter. Decoders stop at a picture's end."""
+        whole = np.zeros((len(self.rows), max(map(len, self.rows), default=0)), np.uint8)
+        for place, row in zip(whole, self.rows, strict=True):
+            place[: len(row)] = row
+        return whole
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,14 @@ def gate(blobs: Sequence[bytes], size: int, each: Each = map) -> Gated:
 
     def admit(blob: bytes) -> bytes:
         jpeg = _for_dali(blob) if len(blob) <= longest else None
-        if jpeg is not None and jpeg.pixels <= specs.DALI_MAX_PIXELS:
-            return jpeg.data
-        return pixmap(fast.decode_crop_resize(blob, size))
+        return jpeg.data if jpeg is not None and jpeg.pixels <= specs.DALI_MAX_PIXELS else b""
 
-    admitted = list(each(lambda blob: attempt(admit, blob), blobs))
+    looked = [attempt(admit, blob) for blob in blobs]  # headers alone: threads would only wait for one another
+    left = [blob for blob, (data, error) in zip(blobs, looked, strict=True) if not data and not error]
+    done = iter(each(lambda blob: attempt(lambda odd: pixmap(fast.decode_crop_resize(odd, size)), blob), left))
+    admitted = [found if any(found) else next(done) for found in looked]
     errors = [error for _, error in admitted]
-    return Gated(pad([blob or _STAND_IN for blob, _ in admitted]), _column(not error for error in errors), errors)
+    return Gated(_rows(blob or _STAND_IN for blob, _ in admitted), _column(not error for error in errors), errors)
 
 
 def gate_negatives(blobs: Sequence[bytes]) -> GatedNegatives:
@@ -66,7 +75,7 @@ def gate_negatives(blobs: Sequence[bytes]) -> GatedNegatives:
         done.append(positive)
         errors.append(error)
         valid.append(takes)
-    return GatedNegatives(pad(rows), _column(valid), errors, done)
+    return GatedNegatives(_rows(rows), _column(valid), errors, done)
 
 
 def finish(
@@ -94,12 +103,8 @@ def pixmap(pixels: NDArray[np.uint8]) -> bytes:
     return b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
 
 
-def pad(blobs: Sequence[bytes]) -> NDArray[np.uint8]:
-    """(n, longest): one in a row, zeros behind it. Decoders stop at a picture's end."""
-    rows = np.zeros((len(blobs), max(map(len, blobs), default=0)), np.uint8)
-    for row, blob in zip(rows, blobs, strict=True):
-        row[: len(blob)] = np.frombuffer(blob, np.uint8)
-    return rows
+def _rows(blobs: Iterable[bytes]) -> list[NDArray[np.uint8]]:
+    return [np.frombuffer(blob, np.uint8) for blob in blobs]
 
 
 _STAND_IN = pixmap(np.zeros((1, 1, 3), np.uint8))

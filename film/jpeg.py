@@ -5,18 +5,16 @@ standard (ITU-T T.81, annex B) is read by every decoder built on libjpeg-turbo, 
 decoder on purpose: what is doubted here is not refused, only looked at by the reference.
 """
 
+import re
 import struct
 from collections.abc import Iterator
-
-import numpy as np
-from numpy.typing import NDArray
 
 _START, _END, _SCAN, _TABLES, _QUANTISERS, _INTERVAL = 0xD8, 0xD9, 0xDA, 0xC4, 0xDB, 0xDD
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _NOTES = {*range(0xE0, 0xF0), 0xFE}
 """Application data and comments."""
-_IN_SCAN = np.array([0x00, *range(0xD0, 0xD8), 0xFF], np.uint8)
-"""What may follow 0xFF in a scan without ending it: a stuffed zero, a restart, a fill byte."""
+_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""A marker that ends a scan: what follows 0xFF is no stuffed zero, no restart and no fill byte."""
 _MAX_BLOCKS = 10
 """Of all components in an interleaved unit (B.2.3)."""
 
@@ -42,15 +40,17 @@ def with_plain_exif(data: bytes, orientation: int) -> bytes | None:
     Readers disagree about malformed metadata; this way all see what one of them saw.
     """
     plain = _PLAIN_EXIF.pack(b"Exif\0\0", b"II*\0", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
-    written, said = bytearray(data), orientation == 1
+    parts, kept, said = [], 0, orientation == 1
     for place, marker, body in _segments(data):
         if marker == _SCAN:
             break
         if marker == _EXIF and body.startswith(b"Exif"):
             fits = not said and len(body) >= len(plain)
-            written[place + 4 : place + 4 + len(body)] = (plain if fits else b"").ljust(len(body), b"\0")
-            said = said or fits
-    return bytes(written) if said else None
+            parts += [data[kept : place + 4], (plain if fits else b"").ljust(len(body), b"\0")]
+            kept, said = place + 4 + len(body), said or fits
+    if not said:
+        return None
+    return b"".join([*parts, data[kept:]]) if parts else data
 
 
 _PLAIN_EXIF = struct.Struct("<6s4sIHHHIHHI")
@@ -89,7 +89,7 @@ def _walk(data: bytes) -> bool:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Place, marker and contents of each segment, from behind the start of the image to its end."""
-    place, ends = 2, None
+    place = 2
     _require(data[:2] == b"\xff\xd8")
     while True:
         _require(data[place] == 0xFF)
@@ -103,15 +103,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         yield place, marker, body
         place += 2 + length
         if marker == _SCAN:
-            ends = _scan_ends(data, place) if ends is None else ends
-            place = int(ends[np.searchsorted(ends, place)])
-
-
-def _scan_ends(data: bytes, start: int) -> NDArray[np.intp]:
-    """Where, from ``start`` on, markers stand that end a scan."""
-    view = np.frombuffer(data, np.uint8)
-    places = start + np.flatnonzero(view[start:-1] == 0xFF)
-    return places[~np.isin(view[places + 1], _IN_SCAN)]
+            end = _SCAN_END.search(data, place)
+            if end is None:
+                raise _Unsound
+            place = end.start()
 
 
 def _read_tables(body: bytes) -> set[tuple[int, int]]:
