@@ -3,7 +3,9 @@
 A test and the parity gate hold them against the Keras layers.
 """
 
+import functools
 import math
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -17,27 +19,23 @@ class GrainStatistics(nn.Module):
     """[n, 3, h, w] RGB in [0, 1], sides a multiple of 20 -> the statistics [n, 111]; nothing trainable."""
 
     luma: Tensor
-    short: Tensor
-    long: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("luma", 255 * torch.tensor(grain.LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("short", _taps(grain.SHORT), persistent=False)
-        self.register_buffer("long", _taps(grain.LONG), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The statistics of a batch."""
         luma = (pixels * self.luma).sum(1, keepdim=True)
         tone = _blocks(luma, grain.BLOCK).flatten(1) / 255  # [n, blocks]
-        fine = _blur(luma, self.short)
-        middle = _blur(fine, self.long)
+        fine = _blur(luma, grain.SHORT)
+        middle = _blur(fine, grain.LONG)
         half = _blocks(middle, 2)
-        half_smooth = _blur(half, self.long)
+        half_smooth = _blur(half, grain.LONG)
         quarter = _blocks(half_smooth, 2)
         bands = ((luma - fine, grain.BLOCK), (fine - middle, grain.BLOCK), (half - half_smooth, grain.BLOCK // 2))
         moments = torch.cat([_moments(band, side) for band, side in bands], -1)  # [n, blocks, 24]
-        coarse = quarter - _blur(quarter, self.long)
+        coarse = quarter - _blur(quarter, grain.LONG)
         texture = _variance(coarse, grain.BLOCK // 4)[1].log().flatten(1)
         return _pool(moments, texture, tone)
 
@@ -68,7 +66,8 @@ class Calibrate(nn.Module):
 
 
 def _pool(moments: Tensor, texture: Tensor, tone: Tensor) -> Tensor:
-    usable = torch.where((tone > 0.05) & (tone < 0.95), 1.0, 1e-2)
+    # Of two numbers to choose from, a GPU would have to fetch tensors first, and a trace makes them double.
+    usable = ((tone > 0.05) & (tone < 0.95)).float() * 0.99 + 0.01
     weights = [_normalised(usable * torch.exp(-strength * texture)) for strength in grain.FLATNESS]
     means = [_mean(moments, weight) for weight in weights]
     spread = (_mean((moments - means[1][:, None]) ** 2, weights[1]) + 1e-6).sqrt()
@@ -81,19 +80,23 @@ def _pool(moments: Tensor, texture: Tensor, tone: Tensor) -> Tensor:
     return torch.cat([*means, spread, *tones], -1)
 
 
-def _taps(taps: Sequence[float]) -> Tensor:
-    return (torch.tensor(taps) / sum(taps)).reshape(1, 1, -1)
+def _blur(image: Tensor, taps: Sequence[float]) -> Tensor:
+    pad = len(taps) // 2
+    return _along(3, _along(2, functional.pad(image, (pad, pad, pad, pad), mode="reflect"), taps), taps)
 
 
-def _blur(image: Tensor, taps: Tensor) -> Tensor:
-    pad = taps.shape[-1] // 2
-    padded = functional.pad(image, (pad, pad, pad, pad), mode="reflect")
-    down = functional.conv2d(padded, taps.unsqueeze(-1))
-    return functional.conv2d(down, taps.unsqueeze(-2))
+def _along(side: int, padded: Tensor, taps: Sequence[float]) -> Tensor:
+    """Sums of shifted pictures, which a compiler puts into one pass with what is around them; of a convolution it calls
+    a library's, and on a GPU none is good at one channel."""
+    length = int(padded.shape[side]) - len(taps) + 1
+    shifted = [padded.narrow(side, step, length) * (tap / sum(taps)) for step, tap in enumerate(taps)]
+    return functools.reduce(operator.add, shifted)
 
 
 def _blocks(image: Tensor, side: int) -> Tensor:
-    return functional.avg_pool2d(image, side)
+    """Means of blocks, as a reduction: that can be put into one pass with others of the same picture, a pooling not."""
+    high, wide = (int(length) // side for length in image.shape[2:])
+    return image.reshape(-1, 1, high, side, wide, side).mean((3, 5))
 
 
 def _variance(band: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -105,7 +108,7 @@ def _moments(band: Tensor, side: int) -> Tensor:
     """[n, 1, h, w] -> [n, blocks, 8]."""
     mean, variance = _variance(band, side)
     square = band * band
-    height, width = band.shape[2], band.shape[3]
+    height, width = int(band.shape[2]), int(band.shape[3])
     moments = [variance.log()]
     for down, right in grain.LAGS:
         product = band[:, :, : height - down, : width - right] * band[:, :, down:, right:]

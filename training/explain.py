@@ -102,7 +102,7 @@ class GrainShares(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """See ``explainer``; the map has a value for each block, 35 x 35 for 700 pixels."""
         film, evidence = self.evidence(pixels)
-        blocks = evidence.shape[1] * evidence.shape[2]
+        blocks = int(evidence.shape[1]) * int(evidence.shape[2])  # a trace would keep a tensor of it, on the CPU
         return film, heat(evidence, max(1, int(STRONGEST * blocks)), LEAST / blocks)
 
     def evidence(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

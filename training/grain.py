@@ -30,6 +30,7 @@ SHORT, LONG = (1.0, 2.0, 1.0), (1.0, 4.0, 6.0, 4.0, 1.0)
 """Binomial taps: Gaussians of sigma 0.7 and 1 pixel."""
 LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 """Steps (down, right) in pixels at which a residual is compared with itself."""
+FURTHEST = max(max(lag) for lag in LAGS)
 BANDS = 3
 NOISE_FLOOR = 0.02
 """Added to every variance, in squared 8-bit levels: about a quarter of what rounding to whole levels gives."""
@@ -63,9 +64,9 @@ def measure(pixels: Any) -> Blocks:
     tone = _flat(_blocks(luma, BLOCK)) / 255.0
     fine = _blur(luma, SHORT, BLOCK)
     middle = _blur(fine, LONG, BLOCK)
-    half = _halve(middle)
+    half = _halve(middle, BLOCK)
     half_smooth = _blur(half, LONG, BLOCK // 2)
-    quarter = _halve(half_smooth)
+    quarter = _halve(half_smooth, BLOCK // 2)
     bands = ((luma - fine, BLOCK), (fine - middle, BLOCK), (half - half_smooth, BLOCK // 2))
     moments = ops.concatenate([_moments(band, block) for band, block in bands], axis=-1)
     return Blocks(moments, _log_variance(quarter - _blur(quarter, LONG, BLOCK // 4), BLOCK // 4), tone)
@@ -153,8 +154,13 @@ def _blocks(image: Any, side: int) -> Any:
     return ops.mean(ops.reshape(rows, (-1, height // side, width // side, side)), axis=3, keepdims=True)
 
 
-def _halve(image: Any) -> Any:
-    return ops.average_pool(image, 2, strides=2, padding="valid")
+def _halve(image: Any, side: int) -> Any:
+    """The mean of each 2 x 2 pixels: over pairs of rows, then, ``side`` pixels of a row at a time, as a product."""
+    height, width = image.shape[1:3]
+    rows = ops.mean(ops.reshape(image, (-1, height // 2, 2, width)), axis=2)
+    pairs = np.kron(np.eye(side // 2), np.full((2, 1), 0.5)).astype(np.float32)  # (side, side / 2)
+    parts = ops.reshape(rows, (-1, height // 2 * (width // side), side))
+    return ops.reshape(ops.matmul(parts, ops.convert_to_tensor(pairs)), (-1, height // 2, width // 2, 1))
 
 
 def _flat(blocks: Any) -> Any:
@@ -180,16 +186,13 @@ def _moments(band: Any, side: int) -> Any:
     square = band * band
     height, width = band.shape[1], band.shape[2]
     moments = [ops.log(variance)]
+    padded = ops.pad(band, ((0, 0), (0, FURTHEST), (0, FURTHEST), (0, 0)))  # what has no partner counts as 0
     for down, right in LAGS:
-        product = band[:, : height - down, : width - right] * band[:, down:, right:]
-        moments.append((_blocks(_pad(product, down, right), side) - mean * mean) / variance)
+        moved = padded[:, down : down + height, right : right + width]
+        moments.append((_blocks(band * moved, side) - mean * mean) / variance)
     moments.append(ops.log(1.0 + _blocks(square * square, side) / (variance * variance)) - float(np.log(4.0)))
     moments.append(ops.clip(_blocks(square * band, side) / variance**1.5, -3.0, 3.0))
     return ops.stack([_flat(moment) for moment in moments], axis=-1)
-
-
-def _pad(image: Any, down: int, right: int) -> Any:
-    return ops.pad(image, ((0, 0), (0, down), (0, right), (0, 0)))
 
 
 def _normalised(weight: Any) -> Any:
