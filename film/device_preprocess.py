@@ -41,13 +41,11 @@ class DevicePreprocess:
         from torch.utils.dlpack import from_dlpack
 
         gated = gate.gate(blobs, self._size, self._each)
-        outputs = self._dali(list(gated.encoded))
+        outputs = self._dali(gated.rows)
         if outputs is None:
             done = preprocess(blobs, self._size, self._each)
             return OnDevice(torch.from_numpy(done.pixels).to(self._device), done.valid, done.errors)
-        pixels = from_dlpack(outputs[0].as_tensor())
-        # Triton shares GPU memory between processes, which torch's allocator permits and DALI's does not
-        return OnDevice(pixels.clone() if pixels.is_cuda else pixels, gated.valid, gated.errors)
+        return OnDevice(from_dlpack(outputs[0].as_tensor()), gated.valid, gated.errors)
 
 
 class DeviceInversion:
@@ -59,7 +57,7 @@ class DeviceInversion:
     def __call__(self, blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
         """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none."""
         gated = gate.gate_negatives(blobs)
-        outputs = self._dali(list(gated.encoded))
+        outputs = self._dali(gated.rows)
         if outputs is None:
             return invert(blobs)
         padded, extents = (np.asarray(output.as_cpu().as_array()) for output in outputs)

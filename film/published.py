@@ -8,10 +8,13 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 OPENVINO_SUFFIX = ".xml"
 INT8_FILE = f"model_int8{OPENVINO_SUFFIX}"
 """What is computed in int8 for the greater part."""
+COMPILED_SUFFIX = ".pt2"
+"""Machine code of the device that its manifest names under ``compiled_for``."""
 INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 """Of a processor that adds products of bytes up in 32 bits. Others do it in 16, which overflow: other answers."""
 
@@ -32,31 +35,44 @@ def has_int8() -> bool:
     return not INT8_FLAGS.isdisjoint(flags)
 
 
-def choose(folder: Path, names: str, runtime: str = "auto", precision: str = "auto") -> Path:
+def choose(folder: Path, names: str, runtime: str = "auto", precision: str = "auto", compiled_for: str = "") -> Path:
     """The first of the files ``names`` (separated by commas) in ``folder`` that this machine can serve.
 
     A file of OpenVINO wants that ``runtime``, one of `film.network.RUNTIMES` or ``auto``; int8 wants a processor that
-    has it and a ``precision``, one of `film.network.PRECISIONS`, that is not single. Either is passed over unless the
+    has it and a ``precision``, one of `film.network.PRECISIONS`, that is not single; machine code wants to be
+    ``compiled_for`` the device, as `film.torch_network.compiled_for` calls it. Any is passed over unless the
     manifests say that it and the last file, as they lie there, were made of the same weights: who publishes other
     weights in one format is not served the old ones in another. The last file is taken whatever it is.
     """
     *preferred, last = (folder / name.strip() for name in names.split(","))
     for file in preferred:
-        if _can_run(file, runtime, precision) and (made_of := _weights(file)) and made_of == _weights(last):
+        fits = _can_run(file, runtime, precision, compiled_for)
+        if fits and (made_of := _weights(file)) and made_of == _weights(last):
             return file
     return last
 
 
-def _can_run(file: Path, runtime: str, precision: str) -> bool:
+def _can_run(file: Path, runtime: str, precision: str, compiled_for: str) -> bool:
+    if file.suffix == COMPILED_SUFFIX:
+        return bool(compiled_for) and _manifest(file).get("compiled_for") == compiled_for
     if file.suffix == OPENVINO_SUFFIX and (runtime == "onnxruntime" or not importlib.util.find_spec("openvino")):
         return False
     return file.name != INT8_FILE or (has_int8() and precision != "f32")
 
 
-def _weights(file: Path) -> str:
-    """SHA-256 of the weights that ``file`` was made of; "" where its manifest does not say or is of another file."""
+def _manifest(file: Path) -> dict[str, Any]:
+    """What the manifest of ``file`` says; empty where there is none that can be read."""
     try:
         manifest = json.loads(manifest_file(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _weights(file: Path) -> str:
+    """SHA-256 of the weights that ``file`` was made of; "" where its manifest does not say or is of another file."""
+    manifest = _manifest(file)
+    try:
         parts = [manifest, *manifest.get("others", [])]
         needed = [file.name, file.with_suffix(".bin").name] if file.suffix == OPENVINO_SUFFIX else [file.name]
         if [part["file"] for part in parts] == needed and all(

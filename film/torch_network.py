@@ -1,71 +1,90 @@
-"""Runs a published TorchScript network on a device; tensors come and go where they are (DLPack)."""
+"""Runs a published PyTorch network on a device: TorchScript, which runs anywhere, or PT2, code of one device."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from film import specs
 from film.network import NetworkError
+from film.published import COMPILED_SUFFIX
 
 CPU_BATCH = 4
 """Pictures a run on the CPU: its caches hold no more, and a batch of 64 would need gigabytes."""
 
 
 @contextmanager
-def true_to(precision: str) -> Iterator[None]:
-    """Within it PyTorch computes "f32" in that, without the TF32 that cuDNN would use by itself; all else as it would
-    anyway. The settings are the process's, and are put back."""
+def single_precision() -> Iterator[None]:
+    """Within it PyTorch computes f32 in that, without the TF32 that cuDNN would use by itself. The settings are the
+    process's, and are put back."""
     import torch
 
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
-    if precision == "f32":  # ten bits of mantissa are no single precision
-        matmul.allow_tf32 = cudnn.allow_tf32 = False
+    matmul.allow_tf32 = cudnn.allow_tf32 = False  # ten bits of mantissa are no single precision
     try:
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
+@contextmanager
+def as_served() -> Iterator[None]:
+    """Within it networks run as a server runs them: without gradients, in single precision where they are in f32, and
+    TorchScript as it stands, as its compiler would take seconds at each new size of a batch."""
+    import torch
+
+    with torch.inference_mode(), single_precision(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        yield
+
+
+def compiled_for(device: str) -> str:
+    """What a PT2 file must have been compiled for to run on ``device``: the processor, and PyTorch's version."""
+    import torch
+
+    cuda = torch.device(device).type == "cuda"
+    processor = torch.cuda.get_device_name(device) if cuda else f"CPU with {torch.backends.cpu.get_cpu_capability()}"
+    return f"{processor}, torch {torch.__version__}"
+
+
 class TorchNetwork:
-    """A loaded network, called with its inputs by name: torch tensors or anything with DLPack, batch first."""
+    """A loaded network. Its tensors are torch's, on its device, batch first."""
 
     def __init__(self, spec: specs.ModelSpec, module: Any, device: str) -> None:
-        self.inputs = (spec.pixels.name, specs.VALID.name)
         self._outputs = [output.name for output in spec.outputs]
-        self._module, self._device, self._spec = module, device, spec
-        self._batch = CPU_BATCH if device == "cpu" else specs.MAX_BATCH
+        self._module, self._batch = module, CPU_BATCH if device == "cpu" else specs.MAX_BATCH
 
-    def __call__(self, inputs: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        """Run every picture of every part, parts of a batch as they came in; each output whole, on the device."""
+    def __call__(self, pixels: Any, valid: Any) -> dict[str, Any]:
+        """UINT8 ``pixels`` (n, size, size, 3) and BOOL ``valid`` (n, 1) to each output by its name."""
         import torch
-        from torch.utils.dlpack import from_dlpack
 
-        tensors = [torch.cat([from_dlpack(part).to(self._device) for part in inputs[name]]) for name in self.inputs]
-        with torch.inference_mode(), true_to(self._spec.precision):
-            runs = [
-                self._run(*rows) for rows in zip(*(torch.split(tensor, self._batch) for tensor in tensors), strict=True)
-            ]
+        parts = (torch.split(tensor, self._batch) for tensor in (pixels, valid))
+        with as_served():
+            runs = [self._run(*rows) for rows in zip(*parts, strict=True)]
         return {name: torch.cat(rows) for name, rows in zip(self._outputs, zip(*runs, strict=True), strict=True)}
 
     def _run(self, pixels: Any, valid: Any) -> tuple[Any, ...]:
-        outputs = self._module(pixels, valid.bool())
-        rows = outputs if isinstance(outputs, tuple) else (outputs,)
-        return tuple(row.contiguous() for row in rows)  # Triton takes no other
+        outputs = self._module(pixels, valid)
+        return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 
 def load_torch_network(model_file: Path, spec: specs.ModelSpec, device: str) -> TorchNetwork:
-    """Load a classifier's TorchScript file onto ``cpu`` or ``cuda:0`` and so on; NetworkError where it cannot be."""
+    """Load a TorchScript or PT2 file onto ``cpu``, ``cuda:0`` and so on; NetworkError where it cannot be."""
     if not model_file.is_file():
         raise NetworkError(f"{model_file} is missing: export it with `make export`.")
     try:
-        import torch
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's own backend takes nothing else either
-            module = torch.jit.load(str(model_file), map_location=device).eval()  # type: ignore[no-untyped-call]
-    except (RuntimeError, ImportError) as error:
+        return TorchNetwork(spec, _load(model_file, device), device)
+    except (RuntimeError, ImportError, OSError) as error:
         raise NetworkError(f"{model_file} cannot be loaded on {device}: {error}") from error
-    return TorchNetwork(spec, module, device)
+
+
+def _load(model_file: Path, device: str) -> Any:
+    import torch
+
+    if model_file.suffix == COMPILED_SUFFIX:
+        index = torch.device(device).index
+        return torch._inductor.aoti_load_package(str(model_file), device_index=-1 if index is None else index)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's own backend takes nothing else either
+        return torch.jit.load(str(model_file), map_location=device).eval()  # type: ignore[no-untyped-call]

@@ -15,10 +15,12 @@ import torch
 from export.errors import ExportError
 from export.format import Format
 from export.formats.torchscript import Named, example
+from export.graphs import NegativeConditionGraph
+from export.half_graph import half_graph
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
-from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, ModelSpec
-from film.torch_network import true_to
+from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
+from film.torch_network import as_served, compiled_for, single_precision
 
 
 def _lacks(_spec: ModelSpec) -> str:
@@ -33,8 +35,8 @@ def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch
     with (
         warnings.catch_warnings(),
         torch.no_grad(),
-        true_to(spec.precision),
-    ):  # compiled matmuls keep what they saw
+        single_precision(),  # compiled products of matrices keep what they saw
+    ):
         warnings.simplefilter("ignore")
         program = torch.export.export(
             Named(deepcopy(graph).to(device)).eval(),
@@ -49,7 +51,7 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     loaded = torch._inductor.aoti_load_package(str(path))
 
     def run(inputs: Arrays) -> dict[str, Any]:
-        with torch.no_grad(), true_to(spec.precision):
+        with as_served():
             outputs = loaded(*(torch.from_numpy(inputs[name]).to(device) for name in (spec.pixels.name, VALID.name)))
         return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}
 
@@ -63,13 +65,21 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
             f"{source.spec.name} cannot be compiled for a GPU: it explains by Keras's layers, which export keeps on "
             "the CPU. Its TorchScript (--to torchscript) names no device."
         )
-    write_pt2(source.torch_graph, source.spec, path, source.device)
-    compiled_for = torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability()
-    return {"device": str(source.device), "compiled_for": compiled_for}
+    graph = source.torch_graph
+    if _halved(source) and isinstance(graph, NegativeConditionGraph):
+        graph = half_graph(graph)
+    write_pt2(graph, source.spec, path, source.device)
+    return {"device": str(source.device), "compiled_for": compiled_for(str(source.device))}
+
+
+def _halved(source: Source) -> bool:
+    """In half precision on a GPU, unless the network wants more."""
+    return source.device.type == "cuda" and source.spec.precision != "f32"
 
 
 def _trials(source: Source) -> Sequence[Trial]:
-    return (Trial(f"AOTInductor on {source.device}", "fp32", lambda path: start(path, source.spec, source.device)),)
+    arithmetic: Arithmetic = "fp16" if _halved(source) else "fp32"
+    return (Trial(f"AOTInductor on {source.device}", arithmetic, lambda path: start(path, source.spec, source.device)),)
 
 
 FORMAT = Format("pt2", ("model.pt2",), ("torch",), _lacks, _write, _trials)

@@ -17,7 +17,7 @@ from export.format import Format
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
 from film.specs import VALID, ModelSpec
-from film.torch_network import true_to
+from film.torch_network import as_served, single_precision
 
 
 class Named(nn.Module):
@@ -41,7 +41,7 @@ def example(spec: ModelSpec, device: torch.device, batch: int = 2) -> tuple[Tens
 
 def write_torchscript(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Trace ``graph`` (a module of ``export.graphs`` in PyTorch alone) into ``path``; any batch can be run after."""
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), single_precision():  # a trace keeps whether TF32 is allowed
         warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's backend takes nothing else
         traced = torch.jit.trace(Named(graph).eval(), example(spec, torch.device("cpu")), check_trace=False)  # type: ignore[no-untyped-call]
         _name_no_device(traced)
@@ -76,7 +76,7 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
         loaded = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
 
     def run(inputs: Arrays) -> dict[str, Any]:
-        with torch.no_grad(), true_to(spec.precision):
+        with as_served():
             tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
             outputs = loaded(**tensors)
         return {output.name: value.cpu().numpy() for output, value in zip(spec.outputs, outputs, strict=True)}

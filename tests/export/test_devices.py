@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import torch
 
 from export.errors import ExportError
 from export.formats import pt2, torchscript
-from export.graphs import EXPORTABLES
+from export.graphs import EXPORTABLES, NegativeConditionGraph
+from export.half_graph import folded, half_graph
 from export.labelled import Pictures
 from export.source import Source
-from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, VALID, ModelSpec, TensorSpec
+from film.specs import FILM_ORIGIN_EXPLAIN, PARITY_TOLERANCE, VALID, ModelSpec, TensorSpec
 from film.torch_network import TorchNetwork
 
+MakeSource = Callable[[str], Source]
+WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 TOY = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
 AS_IT_LOOKS_WITH_A_GPU = """
 import os, torch
@@ -63,10 +67,9 @@ def run_everywhere(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> list[tup
     monkeypatch.setattr(torch.jit, "load", lambda *_, **__: network)
     monkeypatch.setattr(torch._inductor, "aoti_load_package", lambda _: network)
     pixels, valid = np.zeros((1, *spec.pixels.shape), np.uint8), np.ones((1, *VALID.shape), np.bool_)
-    inputs = {spec.pixels.name: pixels, VALID.name: valid}
-    TorchNetwork(spec, network, "cpu")({name: [torch.from_numpy(value)] for name, value in inputs.items()})
+    TorchNetwork(spec, network, "cpu")(torch.from_numpy(pixels), torch.from_numpy(valid))
     for form in (torchscript, pt2):
-        form.start(Path("no file"), spec, torch.device("cpu"))(inputs)
+        form.start(Path("no file"), spec, torch.device("cpu"))({spec.pixels.name: pixels, VALID.name: valid})
     return network.saw
 
 
@@ -79,19 +82,74 @@ def eager_for_tf32() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_for_tf32")
-def test_what_asks_for_single_precision_is_never_run_in_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert FILM_ORIGIN.precision == "f32"
-    assert run_everywhere(replace(TOY, precision="f32"), monkeypatch) == [(False, False)] * 3
+def test_what_is_in_single_precision_is_never_run_in_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_everywhere(TOY, monkeypatch) == [(False, False)] * 3
     assert torch.backends.cudnn.allow_tf32, "the process's setting is as it was"
-    assert run_everywhere(TOY, monkeypatch) == [(True, True)] * 3
 
 
-def test_a_file_is_compiled_with_the_precision_that_it_asks_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_file_is_compiled_for_single_precision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     watched = Watched()
     monkeypatch.setattr(torch.export, "export", lambda *_, **__: None)
     monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", lambda *_, **__: watched())
-    for spec in (replace(TOY, precision="f32"), TOY):
-        pt2.write_pt2(torch.nn.Identity(), spec, tmp_path / "model.pt2", torch.device("cpu"))
-    assert [convolutions for convolutions, _ in watched.saw] == [False, True]
+    pt2.write_pt2(torch.nn.Identity(), TOY, tmp_path / "model.pt2", torch.device("cpu"))
+    assert [convolutions for convolutions, _ in watched.saw] == [False]
+
+
+@pytest.mark.parametrize("name", EXPORTABLES)
+def test_a_trace_asks_a_gpu_for_nothing_that_it_would_do_otherwise_or_not_at_all(name: str, tmp_path: Path) -> None:
+    """A trace keeps whether its convolutions may use TF32. And a number that it keeps as a tensor is on the CPU: most
+    operators on a GPU take one all the same, but these do not."""
+    source = Source(EXPORTABLES[name], WEIGHTS / f"{EXPORTABLES[name].spec.family}.safetensors", tmp_path, Pictures(()))
+    file = tmp_path / "model.pt"
+    torchscript.write_torchscript(source.torch_graph, source.spec, file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, and what Triton's backend takes
+        steps = list(torch.jit.load(file).inlined_graph.nodes())  # type: ignore[no-untyped-call]
+    assert not [step.kind() for step in steps if "Device" in {str(value.type()) for value in step.inputs()}]
+    convolutions = [list(step.inputs())[-1].toIValue() for step in steps if step.kind() == "aten::_convolution"]
+    assert not any(convolutions)
+    limits = [[str(value.type()) for value in step.inputs()][1:] for step in steps if "aten::clamp_m" in step.kind()]
+    assert limits
+    assert not any("Tensor" in types for types in limits)
+
+
+def test_a_gpu_gets_the_network_in_half_precision_and_what_is_judged_is_that(
+    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(pt2, "write_pt2", lambda graph, *_: compiled.append(graph))
+    monkeypatch.setattr(pt2, "compiled_for", lambda device: f"what {device} is")
+    condition, grain = (replace(make_source(name), device=torch.device("cuda")) for name in ("condition", "grain"))
+    for source in (condition, grain):
+        assert pt2.FORMAT.write(source, tmp_path / "model.pt2") == {"device": "cuda", "compiled_for": "what cuda is"}
+    half, single = ({weight.dtype for weight in graph.parameters()} for graph in compiled)
+    assert half == {torch.float16}
+    assert single == {torch.float32}
+    assert [pt2.FORMAT.trials(source)[0].arithmetic for source in (condition, grain)] == ["fp16", "fp32"]
+    assert [pt2.FORMAT.trials(replace(condition, device=torch.device("cpu")))[0].arithmetic] == ["fp32"]
+
+
+def test_half_precision_answers_as_single_precision_does(make_source: MakeSource) -> None:
+    graph = make_source("condition").graph
+    assert isinstance(graph, NegativeConditionGraph)
+    half = half_graph(graph)
+    assert not [module for module in half.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    pixels = torch.randint(0, 256, (2, 244, 244, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    valid = torch.tensor([[True], [False]])
+    with torch.no_grad():
+        for told, wanted in zip(half(pixels, valid), graph(pixels, valid), strict=True):
+            assert told.dtype == torch.float32
+            torch.testing.assert_close(told, wanted, rtol=0, atol=PARITY_TOLERANCE["fp16"], equal_nan=True)
+
+
+def test_what_is_folded_is_the_same_network(make_source: MakeSource) -> None:
+    network = make_source("condition").graph.network
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for module in network.modules():  # as a training would leave them, not as they begin
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.copy_(torch.rand(module.num_features, generator=generator) - 0.5)
+                module.running_var.copy_(torch.rand(module.num_features, generator=generator) + 0.5)
+        pixels = torch.rand(1, 3, 244, 244, generator=generator)
+        for told, wanted in zip(folded(network)(pixels), network(pixels), strict=True):
+            torch.testing.assert_close(told, wanted, rtol=1e-4, atol=1e-4)

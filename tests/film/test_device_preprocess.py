@@ -94,7 +94,7 @@ def test_a_network_answers_requests_of_any_size_in_order(tmp_path: Path) -> None
     pixels = [torch.randint(0, 256, (count, *spec.pixels.shape), dtype=torch.uint8) for count in counts]
     valid = [torch.tensor([[number != 1] for number in range(count)]) for count in counts]
 
-    scores = network({spec.pixels.name: pixels, specs.VALID.name: valid})["SCORES"]
+    scores = torch.cat([network(*part)["SCORES"] for part in zip(pixels, valid, strict=True)])
 
     bright = torch.cat(pixels).float().mean(dim=(1, 2, 3)) / 255
     assert torch.equal(torch.isnan(scores).all(dim=1), ~torch.cat(valid)[:, 0])

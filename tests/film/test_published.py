@@ -84,3 +84,15 @@ def test_manifests_that_say_nothing_are_no_error(folder: Path, file: str, text: 
 
 def test_without_any_file_the_last_is_named(tmp_path: Path) -> None:
     assert choose(tmp_path, NAMES) == tmp_path / "model.onnx"
+
+
+def test_machine_code_is_served_by_the_device_that_it_was_compiled_for_alone(folder: Path) -> None:
+    names = "model.pt2, model.onnx"
+    put(folder, "model.pt2", "these")
+    file = manifest_file(folder / "model.pt2")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"compiled_for": "this GPU, torch 2"}))
+    assert choose(folder, names, compiled_for="this GPU, torch 2") == folder / "model.pt2"
+    assert choose(folder, names, compiled_for="this GPU, torch 3") == folder / "model.onnx"
+    assert choose(folder, names) == folder / "model.onnx"
+    file.write_text("[]")
+    assert choose(folder, names, compiled_for="this GPU, torch 2") == folder / "model.onnx"
