@@ -141,7 +141,7 @@ class _Work:
         self.spec, self.decoder, self.cores = spec, decoder, len(cores)
         first = min(cores) * len(blobs) // (max(cores) + 1)  # cores that work alone begin with different pictures
         self.blobs = [*blobs[first:], *blobs[:first]]
-        self.network = load_network(network_file(repository, spec.network_model, ""), precision=spec.precision)
+        self.network = load_network(network_file(repository, spec, ""), precision=spec.precision)
         self.pool = ThreadPoolExecutor(self.cores)
 
     @property

@@ -62,7 +62,7 @@ def wrong(answer: Prediction, expected: Expected) -> str:
 
 
 def _scores(spec: ModelSpec, blobs: Sequence[bytes], repository: Path) -> Scores:
-    network = load_network(network_file(repository, spec.network_model, ""), precision=spec.precision)
+    network = load_network(network_file(repository, spec, ""), precision=spec.precision)
     rows: list[Any] = []
     for blob in blobs:  # one at a time: a batch of 700 x 700 pictures is large
         pixels = preprocess([blob], spec.size)

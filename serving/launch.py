@@ -104,7 +104,7 @@ def _check_model(settings: Settings, model: str) -> None:
     if not (repository / model).is_dir():
         raise ServingError(f"{repository} is not Safelight's model repository: it has no {model}.")
     if model != specs.INVERSION_MODEL:
-        file = network_file(repository, specs.classifier(model).network_model, profile(settings.profile).config_name)
+        file = network_file(repository, specs.classifier(model), profile(settings.profile).config_name)
         if not file.is_file():
             raise ServingError(f"{file} is missing: run `make export`, or serve other --models.")
 

@@ -34,7 +34,7 @@ def prepare(spec: ModelSpec, runtimes: Sequence[Runtime], folder: Path = FOLDER 
     weights = sha256(WEIGHTS / f"{spec.name}.safetensors")
     files: dict[Runtime, Path] = {}
     if "openvino" in runtimes:
-        files["openvino"] = served = network_file(DEFAULT_REPOSITORY, spec.network_model, "")
+        files["openvino"] = served = network_file(DEFAULT_REPOSITORY, spec, "")
         if _made_of(served) != weights:
             raise PeersError(f"{served} was not made of the weights in {WEIGHTS}: make export.")
     if "torch" in runtimes:

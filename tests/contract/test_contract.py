@@ -15,7 +15,7 @@ from serving.artefacts import network_file
 from serving.settings import DEFAULT_REPOSITORY
 
 pytestmark = pytest.mark.e2e
-CLASSIFIERS = pytest.mark.parametrize("spec", specs.CLASSIFIERS, ids=lambda spec: spec.name)
+CLASSIFIERS = pytest.mark.parametrize("spec", specs.NETWORKS, ids=lambda spec: spec.name)
 Answers = dict[str, NDArray[Any]]
 
 
@@ -30,9 +30,9 @@ def batch(good: dict[str, bytes], bad: dict[str, bytes]) -> list[bytes]:
 def expected(batch: list[bytes]) -> dict[str, Answers]:
     """What the cpu profile's code says of the batch in this process, by model."""
     answers: dict[str, Answers] = {}
-    for spec in specs.CLASSIFIERS:
+    for spec in specs.NETWORKS:
         done = preprocess(batch, spec.size)
-        network = load_network(network_file(DEFAULT_REPOSITORY, spec.network_model, ""), precision=spec.precision)
+        network = load_network(network_file(DEFAULT_REPOSITORY, spec, ""), precision=spec.precision)
         tensors = network({spec.pixels.name: done.pixels, specs.VALID.name: done.valid})
         errors = np.array([error.encode() for error in done.errors], np.object_)
         answers[spec.name] = {**tensors, specs.ERROR.name: errors.reshape(-1, 1)}

@@ -24,7 +24,7 @@ def in_process(photographs: list[bytes]) -> dict[str, dict[str, np.ndarray]]:
     answers = {}
     for spec in specs.NETWORKS:
         done = preprocess(photographs, spec.size)
-        network = load_network(network_file(DEFAULT_REPOSITORY, spec.network_model, ""), precision=spec.precision)
+        network = load_network(network_file(DEFAULT_REPOSITORY, spec, ""), precision=spec.precision)
         answers[spec.name] = network({spec.pixels.name: done.pixels, specs.VALID.name: done.valid})
     return answers
 

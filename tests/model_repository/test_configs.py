@@ -26,8 +26,10 @@ TYPES = {
 }
 WITH_GPU = {profile.name for profile in PROFILES if profile.gpu}
 BACKENDS = {profile.name: set(profile.backends or ("python",)) for profile in PROFILES}
-EXPORTED = {"model.onnx", "model.pt", "model.plan"}
+EXPORTED = {"model.onnx", "model.pt", "model.pt2", "model.plan"}
 """Files of a network that `make export` makes where they are not in the repository."""
+IN_ONE_STEP = {"cuda"}
+"""Profiles in which a model is a single one and no ensemble."""
 Contract = tuple[list[TensorSpec], list[TensorSpec]]
 
 
@@ -97,7 +99,7 @@ def test_labels_are_those_of_the_specs(profile: str, config: ModelConfig, reposi
 
 def test_ensembles_wire_their_steps_together(profile: str, models: dict[str, ModelConfig]) -> None:
     ensembles = [config for config in models.values() if config.platform == "ensemble"]
-    assert ensembles
+    assert bool(ensembles) == (profile not in IN_ONE_STEP)
     for config in ensembles:
         flowing = {t.name: (t.data_type, tuple(t.dims)) for t in config.input}
         for step in config.ensemble_scheduling.step:
@@ -133,7 +135,7 @@ def test_what_a_config_loads_is_there_or_is_made_by_export(profile: str, config:
     if config.platform == "ensemble":
         return
     folder = repository / config.name / "1"
-    named = set(re.findall(r"\b(\w+\.(?:py|pt|plan|onnx|xml))\b", text_format.MessageToString(config)))
+    named = set(re.findall(r"\b(\w+\.(?:py|pt2?|plan|onnx|xml))\b", text_format.MessageToString(config)))
     files = named | ({"model.py"} if config.backend == "python" and not config.default_model_filename else set())
     assert files
     assert all((folder / file).is_file() or file in EXPORTED for file in files)
@@ -150,7 +152,9 @@ def test_requests_are_joined_where_that_helps_and_can_be_done(profile: str, conf
         assert not joined or config.platform != "ensemble"
     else:
         joined = joined and list(config.dynamic_batching.preferred_batch_size) != [1]
-        assert joined == (config.name in {spec.preprocess_model for spec in specs.CLASSIFIERS})
+        preprocessing = {spec.preprocess_model for spec in specs.CLASSIFIERS}
+        whole = {spec.name for spec in specs.NETWORKS} if profile in IN_ONE_STEP else set()
+        assert joined == (config.name in preprocessing | whole)
 
 
 def test_what_is_too_much_is_refused_before_it_is_decoded_and_never_after(profile: str, config: ModelConfig) -> None:
@@ -169,7 +173,8 @@ def test_no_request_is_forgotten_while_a_model_works(profile: str, config: Model
 def test_networks_join_requests_unless_a_larger_batch_is_no_faster(
     profile: str, models: dict[str, ModelConfig], spec: specs.ModelSpec
 ) -> None:
-    assert models[spec.network_model].HasField("dynamic_batching") == (profile != "native-cpu")
+    step = spec.name if profile in IN_ONE_STEP else spec.network_model
+    assert models[step].HasField("dynamic_batching") == (profile != "native-cpu")
 
 
 def test_a_python_model_is_warmed_up_with_data_that_is_there(
@@ -214,7 +219,7 @@ def test_the_published_network_has_the_tensors_of_the_config(spec: specs.ModelSp
 
 def test_the_cpu_profile_has_the_precision_of_the_specs(profile: str, models: dict[str, ModelConfig]) -> None:
     for spec in specs.CLASSIFIERS:
-        parameters = models[spec.network_model].parameters
+        parameters = models[spec.name if profile in IN_ONE_STEP else spec.network_model].parameters
         if "precision" in parameters:
             assert parameters["precision"].string_value == spec.precision
         else:

@@ -24,4 +24,4 @@ def test_the_file_that_a_profile_serves_is_the_one_its_config_names(
     config_name: str, model: specs.ModelSpec, file: str
 ) -> None:
     folder = DEFAULT_REPOSITORY / model.network_model
-    assert network_file(DEFAULT_REPOSITORY, model.network_model, config_name) == folder / "1" / file
+    assert network_file(DEFAULT_REPOSITORY, model, config_name) == folder / "1" / file

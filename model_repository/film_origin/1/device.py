@@ -1,0 +1,35 @@
+"""Both steps of the classifier that this model is called as, on the device of its instance."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from film import device, specs
+from film.device_classifier import DeviceClassifier
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        spec = specs.classifier(args["model_name"])
+        folder = Path(args["model_repository"]).parent / spec.network_model / args["model_version"]
+        names = json.loads(args["model_config"])["parameters"]["file"]["string_value"]
+        pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
+        self.classify = DeviceClassifier(spec, folder, names, device.of_instance(args), pool.map)
+        pb_utils.Logger.log_info(f"{args['model_name']} serves {self.classify.file.name}")
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        images = [pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy() for request in requests]
+        judged = self.classify([blob for image in images for blob in image.ravel()])
+        errors = np.array([[error.encode()] for error in judged.errors], np.object_)
+        responses, start = [], 0
+        for image in images:
+            rows = slice(start, start := start + len(image))
+            outputs = [pb_utils.Tensor(name, values[rows]) for name, values in judged.outputs.items()]
+            outputs.append(pb_utils.Tensor(specs.ERROR.name, errors[rows]))
+            responses.append(pb_utils.InferenceResponse(outputs))
+        return responses

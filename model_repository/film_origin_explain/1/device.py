@@ -1,0 +1,1 @@
+../../film_origin/1/device.py

@@ -1,1 +1,0 @@
-../../film_origin_net/1/device.py

@@ -1,1 +1,0 @@
-../../film_origin_preprocess/1/device.py
