@@ -15,6 +15,8 @@ from loadtest.strict_json import strict
 
 MADE_HERE = ("torchscript", "pt2", "tensorrt")
 """Formats that are made on the machine that runs them."""
+INTERRUPTED = 130
+"""Exit code of what was stopped by Ctrl-C, in a shell."""
 
 
 @click.command(
@@ -31,6 +33,11 @@ Examples:
 @click.option("--clients", default=4, show_default=True, help="Processes that ask the server.")
 @click.option("--export/--no-export", default=True, show_default=True, help="Make the files for this device first.")
 @click.option("--served/--no-served", default=True, show_default=True, help="Measure the server too.")
+@click.option(
+    "--overlay",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings of this machine for the server, as `safelight tune` writes them.",
+)
 @click.option(
     "--pictures",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -54,17 +61,19 @@ def main(
     clients: int,
     export: bool,
     served: bool,
+    overlay: Path | None,
     pictures: Path,
     repository: Path,
     out: Path,
 ) -> None:
     """Measure this machine's GPU: its limits, the networks, decoding, and Triton from JPEG to verdict.
 
-    Writes OUT.md and OUT.json. Exit code 1 where there is no such device or no picture.
+    Writes OUT.md and OUT.json, also when it is interrupted. Exit code 1 where there is no such device or no picture.
     """
     import torch  # seconds that --help need not pay
 
-    from loadtest.gpu.run import Plan, measure
+    from loadtest.gpu.results import Plan, Results
+    from loadtest.gpu.run import measure
     from loadtest.gpu.tables import markdown
 
     console = Console(stderr=True)
@@ -84,9 +93,15 @@ def main(
         tuple(int(batch) for batch in batches.split(",")),
         clients,
         served,
+        overlay,
     )
+    results, ended = Results(), False
     with console.status("measuring") as status:
-        results = measure(plan, blobs, status.update)
+        try:
+            measure(plan, blobs, results, status.update)
+        except KeyboardInterrupt:
+            results.missing.append("what was to follow when it was interrupted")
+            ended = True
     out.parent.mkdir(parents=True, exist_ok=True)
     figures = json.dumps(strict(asdict(results)), indent=2, allow_nan=False)
     out.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
@@ -94,6 +109,8 @@ def main(
     out.with_suffix(".md").write_text(page, encoding="utf-8")
     Console().print(Markdown(page))
     console.print(f"Written to {out.with_suffix('.md')} and {out.with_suffix('.json')}")
+    if ended:
+        raise click.exceptions.Exit(INTERRUPTED)
 
 
 def _export(device: str, repository: Path) -> None:

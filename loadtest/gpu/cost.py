@@ -14,9 +14,9 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of one picture: floating-point operations (two a multiply-add), values read and written, and weights read once
-    a batch."""
+class Step:
+    """One operator's share for one picture: floating-point operations (two a multiply-add), values read and written,
+    and weights read once a batch."""
 
     operations: float
     values: float
@@ -26,6 +26,22 @@ class Cost:
         """The roofline (Williams et al., 2009): no sooner than arithmetic or memory traffic of ``batch`` pictures."""
         traffic = (self.values * batch + self.weights) * bytes_each
         return max(self.operations * batch / matrix_rate, traffic / bandwidth)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs, operator by operator."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def whole(self) -> Step:
+        """All operators as if they were one, whose arithmetic hides the memory traffic of others."""
+        return Step(*(sum(getattr(step, name) for step in self.steps) for name in ("operations", "values", "weights")))
+
+    def seconds(self, batch: int, matrix_rate: float, bandwidth: float, bytes_each: int) -> float:
+        """One operator after the other, each at its own roofline."""
+        return sum(step.seconds(batch, matrix_rate, bandwidth, bytes_each) for step in self.steps)
 
 
 def read_cost(path: Path) -> Cost:
@@ -47,16 +63,16 @@ def read_cost(path: Path) -> Cost:
         node.output[0]: kept[node.input[0]] for node in graph.node if node.op_type == "Cast" and node.input[0] in kept
     }
     fixed = kept | stored
-    operations = values = weights = 0.0
+    steps = []
     for node in graph.node:
         if node.op_type not in HEAVY:
             continue
         out = shapes[node.output[0]]
         moving = [name for name in node.input if name in shapes and name not in fixed]
-        values += prod(out) + sum(prod(shapes[name]) for name in moving)
-        weights += sum(prod(fixed[name]) for name in node.input if name in fixed)
-        operations += _operations(node, out, fixed | shapes)
-    return Cost(operations, values, weights)
+        values = prod(out) + sum(prod(shapes[name]) for name in moving)
+        weights = sum(prod(fixed[name]) for name in node.input if name in fixed)
+        steps.append(Step(_operations(node, out, fixed | shapes), values, weights))
+    return Cost(tuple(steps))
 
 
 def _operations(node: onnx.NodeProto, out: tuple[int, ...], shapes: Shapes) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.utils.dlpack import from_dlpack
 
 from film.preprocess import preprocess
 from film.specs import ModelSpec
@@ -18,25 +19,41 @@ Decode = Callable[[Sequence[bytes]], object]
 """A batch of encoded pictures to pixels; returns when they are there."""
 
 
+PIPELINES = (1, 2, 4)
+"""DALI pipelines side by side on a GPU, each with its own threads: one alone leaves it waiting for the host."""
+
+
 @dataclass(frozen=True)
 class Decoder:
-    """A way to decode. ``open`` raises Unavailable where it does not exist here."""
+    """A way to decode. ``open`` raises Unavailable where it does not exist here; ``side_by_side`` of them are used."""
 
     name: str
     open: Callable[[ModelSpec], Decode]
+    side_by_side: int = 1
 
 
 def decoders(device: torch.device) -> tuple[Decoder, ...]:
     """Those of the CPU, and those of ``device`` where it is a GPU."""
     cpu = (Decoder("CPU, as the cpu profile", _cpu), Decoder("DALI on the CPU", lambda spec: _dali(spec, None)))
-    gpu = Decoder("DALI on the GPU", lambda spec: _dali(spec, device.index or 0))
-    return (*cpu, gpu) if device.type == "cuda" else cpu
+    if device.type != "cuda":
+        return cpu
+    gpu = device.index or 0
+    return cpu + tuple(
+        Decoder(f"DALI on the GPU, {count} at a time", lambda spec: _dali(spec, gpu), count) for count in PIPELINES
+    )
 
 
-def pictures_per_second(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
-    """Pictures/s of ``decode`` over ``seconds``, in batches of ``batch`` that go around ``blobs``; warmed up first."""
+def pictures_per_second(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
+    """Pictures/s over ``seconds``, in batches of ``batch`` that go around ``blobs``; warmed up first."""
+    opened = [decoder.open(spec) for _ in range(decoder.side_by_side)]
+    with ThreadPoolExecutor(len(opened)) as pool:
+        return sum(pool.map(lambda decode: _rate(decode, blobs, batch, seconds), opened))
+
+
+def _rate(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
     around = itertools.cycle(blobs)
-    decode(list(itertools.islice(around, batch)))
+    for _ in range(2):
+        decode(list(itertools.islice(around, batch)))
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         decode(list(itertools.islice(around, batch)))
@@ -60,6 +77,8 @@ def _dali(spec: ModelSpec, gpu: int | None) -> Decode:
 
     def decode(blobs: Sequence[bytes]) -> object:
         (pixels,) = runner([np.frombuffer(blob, np.uint8) for blob in blobs])
-        return pixels if gpu is None else pixels.as_cpu()[0]  # bringing one back waits for them all
+        if gpu is None:
+            return pixels
+        return from_dlpack(pixels.as_tensor())[-1, 0, 0].cpu()  # as the server takes them; one pixel waits for them all
 
     return decode

@@ -28,26 +28,34 @@ class Unavailable(Exception):
 class Way:
     """A way to run a network: the arithmetic that counts for its roofline, and how to load it from a version folder.
 
-    ``load`` gets the folder and the device.
+    ``load`` gets the folder and the device. What is ``recorded`` comes last: a recording that fails spoils the
+    generator of random numbers, without which nothing is compiled or loaded any more.
     """
 
     name: str
     precision: str
     load: Callable[[Path, torch.device], Run]
+    recorded: bool = False
 
 
 def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
     """All ways for ``spec`` on ``device``; reduced precision only for networks that are served in it, and engines."""
-    cuda = device.type == "cuda"
-    known = [Way("TorchScript f32", "f32", _torchscript(None, False)), Way("PT2", "f32", _pt2)]
-    if spec.precision != "f32":
+    cuda, reduced = device.type == "cuda", spec.precision != "f32"
+    compiled = "fp16" if cuda and reduced else "f32"
+    known = [
+        Way("TorchScript f32", "f32", _torchscript(None, False)),
+        Way(f"PT2 {compiled}", compiled, _pt2),
+    ]
+    if cuda:
+        known.append(Way("TorchScript f32, convolutions tried out", "f32", _tried_out))
+    if reduced:
         for kind, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
             if cuda or kind == torch.bfloat16:
                 known.append(Way(f"TorchScript {name}", name, _torchscript(kind, False)))
                 known.append(Way(f"TorchScript {name}, channels last", name, _torchscript(kind, True)))
     if cuda:
-        best = torch.float16 if spec.precision != "f32" else None
-        known.append(Way("TorchScript in a CUDA graph", "fp16" if best else "f32", _cuda_graph(best)))
+        best = torch.float16 if reduced else None
+        known.append(Way("TorchScript in a CUDA graph", compiled, _cuda_graph(best), recorded=True))
         known.append(Way("TensorRT", "fp16", _tensorrt))  # in half precision as far as the network bears it
     return tuple(known)
 
@@ -82,6 +90,17 @@ def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Pat
         return run
 
     return load
+
+
+def _tried_out(folder: Path, device: torch.device) -> Run:
+    """cuDNN tries its algorithms at each new shape and keeps the fastest; a server's batches have too many shapes."""
+    network = _torchscript(None, False)(folder, device)
+
+    def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            return network(pixels, valid)
+
+    return run
 
 
 def _pt2(folder: Path, device: torch.device) -> Run:

@@ -1,163 +1,76 @@
 """Everything that is measured on one machine, in order; what cannot be had there is said and left out."""
 
-import platform
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 from film.errors import SafelightError
-from film.preprocess import preprocess
-from film.specs import CLASSIFIERS, PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
-from film.torch_network import true_to
-from loadtest.gpu import ceilings, cost, decode, networks, served
-from loadtest.gpu.networks import Unavailable
-from loadtest.gpu.timing import seconds_each
+from film.specs import CLASSIFIERS, ModelSpec
+from loadtest.gpu import parts, served
+from loadtest.gpu.ceilings import Ceilings
+from loadtest.gpu.parts import DOING, Found
+from loadtest.gpu.results import Plan, Results
 from serving.settings import Settings
 
-ARITHMETIC: dict[str, Arithmetic] = {"f32": "fp32", "fp16": "fp16", "bf16": "bf16"}
-BYTES = {"f32": 4, "fp16": 2, "bf16": 2}
-"""Of a value in a precision, for the roofline."""
 Say = Callable[[str], None]
-PARITY_BATCH = 8
-"""Pictures that every way is judged on, against TorchScript in single precision on the CPU."""
+Part = Callable[[], Iterator[Found]]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """``seconds`` is for each single measurement; ``batches`` are those of the networks alone."""
+def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lambda _: None) -> None:
+    """Ceilings, networks, decoders and the server, on ``plan.device``, into ``results``, which has at any time what was
+    measured so far; ``blobs`` are encoded pictures.
 
-    device: torch.device
-    repository: Path
-    profile: str
-    seconds: float = 2.0
-    batches: tuple[int, ...] = (1, 8, 64)
-    clients: int = 4
-    served: bool = True
-
-
-@dataclass
-class Results:
-    """Rows for the tables, as plain values. ``missing`` says what could not be measured, and why."""
-
-    machine: dict[str, str] = field(default_factory=dict)
-    ceilings: dict[str, Any] = field(default_factory=dict)
-    networks: list[dict[str, Any]] = field(default_factory=list)
-    decoders: list[dict[str, Any]] = field(default_factory=list)
-    served: list[dict[str, Any]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-
-def measure(plan: Plan, blobs: Sequence[bytes], say: Say = lambda _: None) -> Results:
-    """Ceilings, networks, decoders and the server, on ``plan.device``; ``blobs`` are encoded pictures."""
-    if plan.device.index is not None and plan.device.type == "cuda":
-        torch.cuda.set_device(plan.device)  # or graphs, streams and TensorRT would use the first
-    results = Results(machine=describe(plan.device))
-    say("the device's own limits")
-    limits = ceilings.measure(plan.device, 4 * plan.seconds)
-    results.ceilings = asdict(limits)
+    All but the server is measured in processes of their own: what one of them leaves on the device disturbs no other,
+    and if one crashes, that is a line among what is missing.
+    """
+    gather(partial(parts.limits_of, plan), results, say, "the device's own limits")
+    if results.ceilings:
+        limits = Ceilings(**results.ceilings)
+        for spec in CLASSIFIERS:
+            gather(partial(parts.networks_of, plan, spec, limits, blobs), results, say, spec.network_model)
     for spec in CLASSIFIERS:
-        _networks(plan, spec, limits, blobs, results, say)
-    for spec in CLASSIFIERS:
-        _decoders(plan, spec, blobs, results, say)
+        gather(partial(parts.decoders_of, plan, spec, blobs), results, say, f"{spec.name}: decoders")
         if plan.served:
             say(f"{spec.name}: JPEG to verdict through Triton")
             _served(plan, spec, blobs, results)
-    return results
 
 
-def describe(device: torch.device) -> dict[str, str]:
-    """What the machine is, for whoever reads the numbers."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    cuda = {"cuda": str(torch.version.cuda)} if device.type == "cuda" else {}
-    return {"device": name, **versions, **cuda}
-
-
-def _networks(
-    plan: Plan, spec: ModelSpec, limits: ceilings.Ceilings, blobs: Sequence[bytes], results: Results, say: Say
-) -> None:
-    folder, cpu = plan.repository / spec.network_model / "1", torch.device("cpu")
-    pictures = preprocess(blobs, spec.size).pixels
+def gather(part: Part, results: Results, say: Say, doing: str) -> None:
+    """Run ``part``, called ``doing``, in a process of its own and put what it finds into ``results`` as it comes."""
+    say(doing)
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(part, sender))
+    process.start()
+    sender.close()  # or the end of the other one would not be seen
     try:
-        trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
-        needed = cost.read_cost(networks.published(folder, "model.onnx"))
-    except Unavailable as error:
-        results.missing.append(f"{spec.network_model}: {error}")
-        return
-    truth = [value.numpy() for value in trusted(*networks.example(spec, pictures, PARITY_BATCH, cpu))]
-    for way in networks.ways(spec, plan.device):
-        say(f"{spec.network_model}: {way.name}")
-        try:
-            with true_to(way.precision):
-                run = way.load(folder, plan.device)
-                inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
-                said = [value.float().cpu().numpy() for value in run(*inputs)]
-                rates = _rates(plan, spec, way, run, pictures, limits, needed)
-        except (Unavailable, RuntimeError) as error:
-            results.missing.append(f"{spec.network_model}, {way.name}: {str(error).splitlines()[0]}")
-            continue
-        judged = _judged(spec, way, said, truth)
-        results.networks += [{"model": spec.name, "way": way.name, **rate, **judged} for rate in rates]
+        while True:
+            kind, value = receiver.recv()
+            if kind == DOING:
+                doing = value
+                say(doing)
+            else:
+                results.add(kind, value)
+    except EOFError:
+        process.join()
+    finally:
+        process.kill()  # where this was interrupted
+        process.join()
+    if process.exitcode:
+        results.missing.append(f"{doing}: the process that measured it ended with code {process.exitcode}")
 
 
-def _judged(
-    spec: ModelSpec, way: networks.Way, said: Sequence[NDArray[Any]], truth: Sequence[NDArray[Any]]
-) -> dict[str, Any]:
-    """How far ``said`` is from ``truth``, each output held to its own tolerance, as when it was exported."""
-    allowed = [tolerated(output, PARITY_TOLERANCE[ARITHMETIC[way.precision]]) for output in spec.outputs]
-    differences = [np.abs(a - b).max() for a, b in zip(said, truth, strict=True)]
-    return {
-        "largest_difference": float(np.max(differences)),  # NaN where any is
-        "within_tolerance": all(bool(one <= most) for one, most in zip(differences, allowed, strict=True)),
-    }
-
-
-def _rates(
-    plan: Plan,
-    spec: ModelSpec,
-    way: networks.Way,
-    run: networks.Run,
-    pictures: NDArray[np.uint8],
-    limits: ceilings.Ceilings,
-    needed: cost.Cost,
-) -> list[dict[str, Any]]:
-    """Pictures/s of each batch, and what the roofline allows."""
-    rows = []
-    for batch in plan.batches:
-        inputs = networks.example(spec, pictures, batch, plan.device)
-        each = seconds_each(partial(run, *inputs), plan.device, plan.seconds)
-        bound = needed.seconds(batch, limits.matrix[way.precision], limits.copy, BYTES[way.precision])
-        rows.append(
-            {
-                "batch": batch,
-                "pictures_per_second": batch / each,
-                "roofline": batch / bound,
-                "of_roofline": bound / each,
-            }
-        )
-    return rows
-
-
-def _decoders(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Results, say: Say) -> None:
-    for decoder in decode.decoders(plan.device):
-        say(f"{spec.name}: {decoder.name}")
-        try:
-            work = decoder.open(spec)
-            rate = decode.pictures_per_second(work, blobs, max(plan.batches), plan.seconds)
-        except (Unavailable, RuntimeError) as error:
-            results.missing.append(f"{spec.name}, {decoder.name}: {str(error).splitlines()[0]}")
-            continue
-        results.decoders.append({"model": spec.name, "decoder": decoder.name, "pictures_per_second": rate})
+def _run(part: Part, sender: Connection) -> None:
+    with sender:
+        for found in part():
+            sender.send(found)
 
 
 def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Results) -> None:
-    settings = Settings(profile=plan.profile, models=(spec.name,), repository=plan.repository.absolute())
+    settings = Settings(
+        profile=plan.profile, models=(spec.name,), repository=plan.repository.absolute(), overlay=plan.overlay
+    )
     try:
         found = served.measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, max(plan.batches))
     except (SafelightError, served.NoVerdict) as error:
@@ -168,6 +81,7 @@ def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Result
         {
             "model": spec.name,
             "profile": plan.profile,
+            "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
             "pictures_per_second": found.pictures_per_second,
             "of_decoding": found.pictures_per_second / fastest if fastest else None,
             "wrong": found.wrong,

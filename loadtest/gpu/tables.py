@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from loadtest.gpu.run import Results
+from loadtest.gpu.results import Results
 
 
 def markdown(results: Results) -> str:
     """One page: the machine, its limits, the networks, the decoders, the server, and what is missing."""
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
-    limits = results.ceilings
+    limits = results.ceilings or {"matrix": {}, "copy": 0.0, "upload": 0.0}  # none where it was stopped before
     rates = [[f"{name} matrix product", f"{rate / 1e12:.2f} TFLOP/s"] for name, rate in limits["matrix"].items()]
     parts = [
         f"# Measured on: {machine}",
@@ -23,7 +23,7 @@ def markdown(results: Results) -> str:
         ),
         "## Networks alone",
         _table(
-            ["model", "way", "batch", "pictures/s", "roofline", "of it", "largest difference"],
+            ["model", "way", "batch", "pictures/s", "roofline", "of it", "of the ideal", "largest difference"],
             [
                 [
                     row["model"],
@@ -32,6 +32,7 @@ def markdown(results: Results) -> str:
                     f"{row['pictures_per_second']:,.0f}",
                     f"{row['roofline']:,.0f}",
                     f"{row['of_roofline']:.1%}",
+                    f"{row['of_ideal']:.1%}",
                     f"{row['largest_difference']:.1e}{'' if row['within_tolerance'] else ', too far'}",
                 ]
                 for row in results.networks

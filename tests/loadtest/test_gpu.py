@@ -1,5 +1,6 @@
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ from onnx import TensorProto, helper, numpy_helper
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.expected import Expected, expect
-from loadtest.gpu import networks, served
+from loadtest.gpu import networks, parts, served
 from loadtest.gpu.__main__ import main
-from loadtest.gpu.cost import Cost, read_cost
-from loadtest.gpu.run import Plan, measure
+from loadtest.gpu.ceilings import Ceilings
+from loadtest.gpu.cost import Cost, Step, read_cost
+from loadtest.gpu.results import Plan, Results
+from loadtest.gpu.run import Part, Say, gather
 from loadtest.gpu.timing import seconds_each
 from loadtest.pictures import SAMPLES, read
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
 BLOBS = read(SAMPLES / "digital")
+LIMITS = Ceilings(1e9, 1e9, {"f32": 1e12, "bf16": 1e12})
+USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--no-export", "--pictures", "samples/digital")
 
 
 @pytest.fixture
@@ -49,17 +54,26 @@ def small_network(tmp_path: Path) -> Path:
 
 def test_the_cost_of_a_network_worked_by_hand(small_network: Path) -> None:
     features = 4 * 8 * 8
-    assert read_cost(small_network) == Cost(
-        operations=2 * features * 27 + 2 * 2 * 256,
-        values=300 + features + 256 + 2,
-        weights=108 + 512,
+    convolution = Step(operations=2 * features * 27, values=300 + features, weights=108)
+    product = Step(operations=2 * 2 * 256, values=256 + 2, weights=512)
+    assert read_cost(small_network) == Cost((convolution, product))
+    assert read_cost(small_network).whole == Step(
+        operations=2 * features * 27 + 2 * 2 * 256, values=300 + features + 256 + 2, weights=108 + 512
     )
 
 
 def test_the_roofline_is_the_slower_of_arithmetic_and_memory() -> None:
-    cost = Cost(operations=1000, values=10, weights=20)
-    assert cost.seconds(4, matrix_rate=1000, bandwidth=1e9, bytes_each=2) == 4
-    assert cost.seconds(4, matrix_rate=1e12, bandwidth=1, bytes_each=2) == 2 * (4 * 10 + 20)
+    step = Step(operations=1000, values=10, weights=20)
+    assert step.seconds(4, matrix_rate=1000, bandwidth=1e9, bytes_each=2) == 4
+    assert step.seconds(4, matrix_rate=1e12, bandwidth=1, bytes_each=2) == 2 * (4 * 10 + 20)
+
+
+def test_operators_follow_each_other_each_at_its_own_roofline() -> None:
+    busy, moving = Step(operations=1000, values=1, weights=0), Step(operations=1, values=500, weights=0)
+    machine = {"matrix_rate": 1000.0, "bandwidth": 100.0, "bytes_each": 1}
+    network = Cost((busy, moving))
+    assert network.seconds(1, **machine) == 1 + 5
+    assert network.whole.seconds(1, **machine) == pytest.approx(5.01)
 
 
 def test_a_piece_of_work_is_timed_by_itself() -> None:
@@ -140,7 +154,7 @@ def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
         served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=2)
 
 
-def test_the_device_that_was_named_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_that_was_named_is_the_current_one_in_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     class Chosen(Exception):
         pass
 
@@ -148,8 +162,14 @@ def test_the_device_that_was_named_is_the_current_one(monkeypatch: pytest.Monkey
         raise Chosen(str(device))
 
     monkeypatch.setattr(torch.cuda, "set_device", choose)
-    with pytest.raises(Chosen, match="cuda:1"):
-        measure(Plan(torch.device("cuda:1"), DEFAULT_REPOSITORY, "cuda"), BLOBS)
+    plan = Plan(torch.device("cuda:1"), DEFAULT_REPOSITORY, "cuda")
+    for part in (
+        parts.limits_of(plan),
+        parts.networks_of(plan, FILM_ORIGIN, LIMITS, BLOBS),
+        parts.decoders_of(plan, FILM_ORIGIN, BLOBS),
+    ):
+        with pytest.raises(Chosen, match="cuda:1"):
+            next(part)
 
 
 def test_each_output_is_held_to_its_own_tolerance_and_nan_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +207,39 @@ def test_single_precision_is_that_and_nothing_else_is_changed(monkeypatch: pytes
     assert torch.backends.cudnn.allow_tf32
 
 
+def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stop(part: Part, results: Results, say: Say, doing: str) -> None:
+        if doing == f"{FILM_ORIGIN.name}: decoders":
+            raise KeyboardInterrupt
+        gather(part, results, say, doing)
+
+    monkeypatch.setattr("loadtest.gpu.run.gather", stop)
+    monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (FILM_ORIGIN,))
+    ran = CliRunner().invoke(main, [*USUAL, "--out", str(tmp_path / "gpu")])
+    assert ran.exit_code == 130
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert found["networks"]
+    assert found["missing"][-1] == "what was to follow when it was interrupted"
+    assert "interrupted" in (tmp_path / "gpu.md").read_text()
+
+
+CRASHING = """(
+    ("decoders", {"decoder": "one"}) if step == 0
+    else ("doing", "the other") if step == 1
+    else __import__("os").kill(__import__("os").getpid(), 11)
+    for step in range(3)
+)"""
+"""As text: a new process cannot import a test."""
+
+
+def test_a_part_that_crashes_costs_what_it_had_not_found_yet() -> None:
+    results, said = Results(), list[str]()
+    gather(partial(eval, CRASHING), results, said.append, "both")
+    assert said == ["both", "the other"]
+    assert results.decoders == [{"decoder": "one"}]
+    assert results.missing == ["the other: the process that measured it ended with code -11"]
+
+
 def answering(far: tuple[float, ...]) -> networks.Run:
     """A network that says ``far`` everywhere in each output of ``negative_condition``."""
     outputs = list(zip(far, NEGATIVE_CONDITION.outputs, strict=True))
@@ -195,16 +248,15 @@ def answering(far: tuple[float, ...]) -> networks.Run:
 
 def measured(monkeypatch: pytest.MonkeyPatch, ways: tuple[networks.Way, ...]) -> list[dict[str, object]]:
     """The rows of ``ways`` of running ``negative_condition``, the first of which is trusted."""
-    monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (NEGATIVE_CONDITION,))
     monkeypatch.setattr(networks, "ways", lambda *_: ways)
     plan = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
-    return measure(plan, BLOBS[:1]).networks
+    found = parts.networks_of(plan, NEGATIVE_CONDITION, LIMITS, BLOBS[:1])
+    return [value for kind, value in found if kind == "networks"]
 
 
 def dry_run(out: Path, *options: str) -> dict[str, Any]:
     """What the command finds on the CPU; it must succeed."""
-    usual = ["--device", "cpu", "--seconds", "0.05", "--batches", "1", "--no-export", "--pictures", "samples/digital"]
-    ran = CliRunner().invoke(main, [*usual, *options, "--out", str(out)], catch_exceptions=False)
+    ran = CliRunner().invoke(main, [*USUAL, *options, "--out", str(out)], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output
     found: dict[str, Any] = json.loads(out.with_suffix(".json").read_text())
     return found

@@ -1,0 +1,42 @@
+"""What is to be measured, and what was found."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``seconds`` is for each single measurement; ``batches`` are those of the networks alone; ``overlay`` is the
+    server's."""
+
+    device: torch.device
+    repository: Path
+    profile: str
+    seconds: float = 2.0
+    batches: tuple[int, ...] = (1, 8, 64)
+    clients: int = 4
+    served: bool = True
+    overlay: Path | None = None
+
+
+@dataclass
+class Results:
+    """Rows for the tables, as plain values. ``missing`` says what could not be measured, and why."""
+
+    machine: dict[str, str] = field(default_factory=dict)
+    ceilings: dict[str, Any] = field(default_factory=dict)
+    networks: list[dict[str, Any]] = field(default_factory=list)
+    decoders: list[dict[str, Any]] = field(default_factory=list)
+    served: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, name: str, found: Any) -> None:
+        """Put what was found into the field ``name``: all of it, or one more of a list."""
+        held = getattr(self, name)
+        if isinstance(held, list):
+            held.append(found)
+        else:
+            held.update(found)
