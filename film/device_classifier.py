@@ -5,6 +5,7 @@ ensemble, in processes of their own, a network that takes 14 ms for a batch took
 pixels were handed over before they were there (docs/gpu.md). Here the copy of the answers to the host waits for all.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from film.device_preprocess import DevicePreprocess
+from film.network import NetworkError
 from film.preprocess import Each
-from film.published import choose
+from film.published import COMPILED_SUFFIX, choose
 from film.specs import ModelSpec
 from film.torch_network import compiled_for, load_torch_network
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,31 @@ class Judged:
 
 
 class DeviceClassifier:
-    """``device`` is torch's name of it. The network is the first of the files ``names`` in ``folder`` that fits it."""
+    """``device`` is torch's name of it. The network is the first of the files ``names`` in ``folder`` that fits it.
+
+    ``file`` is that; ``slower`` says what to do where a GPU could have a faster one, and is empty otherwise.
+    NetworkError where none can be loaded.
+    """
 
     def __init__(self, spec: ModelSpec, folder: Path, names: str, device: str, each: Each = map) -> None:
-        self.file = choose(folder, names, compiled_for=compiled_for(device))
+        import torch
+
+        on_gpu = torch.device(device).type == "cuda"
+        if on_gpu:
+            torch.cuda.set_device(device)  # or there would be a context on the first GPU too
         self._device = device
         self._preprocess = DevicePreprocess(spec.size, device, each)
-        self._network = load_torch_network(self.file, spec, device)
+        self.file = choose(folder, names, compiled_for=compiled_for(device))
+        try:
+            self._network = load_torch_network(self.file, spec, device)
+        except NetworkError as error:
+            last = folder / names.split(",")[-1].strip()
+            if self.file == last:
+                raise
+            _LOG.warning("%s, so %s is served", error, last.name)
+            self.file, self._network = last, load_torch_network(last, spec, device)
+        could = COMPILED_SUFFIX in names and self.file.suffix != COMPILED_SUFFIX
+        self.slower = f"; faster: python -m export {spec.name} --to pt2 --device cuda" if on_gpu and could else ""
 
     def __call__(self, blobs: Sequence[bytes]) -> Judged:
         """What the network says of encoded pictures. Never raises for a bad picture."""

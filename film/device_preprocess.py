@@ -70,15 +70,16 @@ class _Restarting:
 
     def __init__(self, define: graphs.Definition) -> None:
         self._define = define
-        self._runner = Runner(define)
+        self._runner: Runner | None = Runner(define)
 
     def __call__(self, rows: Sequence[NDArray[np.uint8]]) -> tuple[Any, ...] | None:
         """The outputs; None where DALI could not decode what the gate took for sound, and the CPU must."""
         try:
+            self._runner = self._runner or Runner(self._define)
             return self._runner(rows)
         except RuntimeError as error:
             _LOG.warning("DALI could not do a batch, so the CPU does it: %s", error)
-            self._runner = Runner(self._define)
+            self._runner = None  # and its memory is free before another takes as much
             return None
 
 

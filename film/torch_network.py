@@ -74,12 +74,16 @@ def load_torch_network(model_file: Path, spec: specs.ModelSpec, device: str) -> 
     if not model_file.is_file():
         raise NetworkError(f"{model_file} is missing: export it with `make export`.")
     try:
-        return TorchNetwork(spec, _load(model_file, device), device)
+        return TorchNetwork(spec, load_module(model_file, device), device)
     except (RuntimeError, ImportError, OSError) as error:
         raise NetworkError(f"{model_file} cannot be loaded on {device}: {error}") from error
 
 
-def _load(model_file: Path, device: str) -> Any:
+def load_module(model_file: Path, device: str) -> Any:
+    """What a TorchScript or PT2 file holds, to be called with pixels and flags on ``device``, which it is loaded onto.
+
+    Raises whatever torch raises. PT2 does not look whether it is of that device.
+    """
     import torch
 
     if model_file.suffix == COMPILED_SUFFIX:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from film.specs import PUBLIC_MODELS
 from serving.errors import ServingError
 from serving.overlay import Overlay, Value
 
@@ -60,9 +61,10 @@ def read_configs(repository: Path, config_name: str) -> Configs:
 
 def patched(configs: Configs, overlay: Overlay) -> Configs:
     """The configurations that ``overlay`` changes, changed; ServingError where it does not fit."""
-    unknown = [name for name in overlay.models if name not in configs]
+    served = steps(configs, [model for model in PUBLIC_MODELS if model in configs]) or list(configs)
+    unknown = [name for name in overlay.models if name not in served]
     if unknown:
-        raise ServingError(f"This profile has no model {unknown[0]!r}; there are {', '.join(sorted(configs))}.")
+        raise ServingError(f"This profile has no model {unknown[0]!r}; there are {', '.join(sorted(served))}.")
     changed = {}
     for name, settings in overlay.models.items():
         changed[name] = type(configs[name])()

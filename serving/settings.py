@@ -68,7 +68,7 @@ PROFILES = (
     ),
     Profile(
         name="cuda",
-        summary="the same server on a GPU, DALI and TorchScript; no container",
+        summary="the same server on a GPU, DALI and PyTorch; no container",
         config_name="cuda",
         gpu=True,
         packages=("nvidia.dali", "torch"),

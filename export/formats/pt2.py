@@ -20,7 +20,7 @@ from export.half_graph import half_graph
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
 from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
-from film.torch_network import as_served, compiled_for, single_precision
+from film.torch_network import as_served, compiled_for, load_module, single_precision
 
 
 def _lacks(_spec: ModelSpec) -> str:
@@ -48,7 +48,7 @@ def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch
 
 def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     """Load ``path``, which was compiled for ``device``."""
-    loaded = torch._inductor.aoti_load_package(str(path))
+    loaded = load_module(path, str(device))
 
     def run(inputs: Arrays) -> dict[str, Any]:
         with as_served():

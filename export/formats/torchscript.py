@@ -17,7 +17,7 @@ from export.format import Format
 from export.runtimes import Arrays, Run, Trial
 from export.source import Source
 from film.specs import VALID, ModelSpec
-from film.torch_network import as_served, single_precision
+from film.torch_network import as_served, load_module, single_precision
 
 
 class Named(nn.Module):
@@ -71,9 +71,7 @@ def _is_device(value: torch._C.Value) -> bool:
 
 def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     """Load ``path`` on ``device``; inputs are given by name, as Triton does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        loaded = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+    loaded = load_module(path, str(device))
 
     def run(inputs: Arrays) -> dict[str, Any]:
         with as_served():

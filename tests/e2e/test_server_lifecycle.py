@@ -185,6 +185,23 @@ def test_a_model_that_cannot_be_loaded_again_ends_the_server(tmp_path: Path, rep
     assert eventually(lambda: not remains(process)), remains(process)
 
 
+def test_a_model_of_one_step_that_judges_something_else_never_gets_ready(tmp_path: Path, repository: Path) -> None:
+    """As where pixels are not there yet when they are judged: then all pictures of a batch are answered alike."""
+    own, name = tmp_path / "repository", specs.FILM_ORIGIN.name
+    for folder in (name, specs.FILM_ORIGIN.network_model, f"{specs.FILM_ORIGIN.preprocess_model}/warmup"):
+        shutil.copytree(repository / folder, own / folder)
+    adapter = own / name / "1" / "device.py"
+    source = adapter.read_text()
+    assert "values[rows])" in source
+    adapter.write_text(source.replace("values[rows])", "values[rows] * 0 + np.float32(0.5))"))
+    settings = replace(quick_settings(), repository=own, profile="cuda", device="cpu", models=(name,))
+    with (
+        pytest.raises(ServingError, match=f"start-up check and is ended: {name}: it says the same of a photograph"),
+        ServerProcess(settings, log=tmp_path / "log"),
+    ):
+        pass
+
+
 BROKEN = {
     "empty tensors, as from a numpy that Triton cannot read": (
         "np.array(values, np.object_).reshape(-1, 1)",

@@ -64,8 +64,8 @@ class Watched:
 def run_everywhere(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, bool]]:
     """What a network sees that is run by the server's adapter, as TorchScript by the gate, and as PT2 by the gate."""
     network: Any = Watched()
-    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: network)
-    monkeypatch.setattr(torch._inductor, "aoti_load_package", lambda _: network)
+    for form in (torchscript, pt2):
+        monkeypatch.setattr(form, "load_module", lambda *_: network)
     pixels, valid = np.zeros((1, *spec.pixels.shape), np.uint8), np.ones((1, *VALID.shape), np.bool_)
     TorchNetwork(spec, network, "cpu")(torch.from_numpy(pixels), torch.from_numpy(valid))
     for form in (torchscript, pt2):

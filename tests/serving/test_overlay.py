@@ -109,6 +109,15 @@ def test_what_does_not_fit_a_model_is_refused(models: dict[str, Any], said: str)
     assert said in str(refused.value)
 
 
+def test_a_step_that_this_profile_does_not_take_is_refused() -> None:
+    """It has a configuration, of the cpu profile, and nothing would come of setting it."""
+    cuda = read_configs(DEFAULT_REPOSITORY, "cuda")
+    assert NET in cuda
+    with pytest.raises(ServingError, match=f"no model '{NET}'; there are film_origin, "):
+        patched(cuda, parse_overlay({NET: {"instances": 2}}))
+    assert set(patched(cuda, parse_overlay({FILM_ORIGIN.name: {"instances": 4}}))) == {FILM_ORIGIN.name}
+
+
 def test_every_setting_reaches_the_configuration() -> None:
     told = {
         NET: {"instances": 2, "streams": 3, "threads": 6, "queue_delay_us": 500, "preferred_batch": [8, 4]},
@@ -167,9 +176,8 @@ def everything(folder: Path, beside: Iterable[Path] = ()) -> dict[str, bytes]:
 @pytest.mark.parametrize("profile", [profile.config_name for profile in PROFILES], ids=lambda name: name or "cpu")
 def test_a_composed_repository_differs_in_its_configurations_alone(tmp_path: Path, profile: str) -> None:
     before = everything(DEFAULT_REPOSITORY)
-    name = next(
-        name for name, config in read_configs(DEFAULT_REPOSITORY, profile).items() if "instances" in keys_of(config)
-    )
+    configs = read_configs(DEFAULT_REPOSITORY, profile)
+    name = next(name for name in steps(configs, specs.PUBLIC_MODELS) if "instances" in keys_of(configs[name]))
     place = tmp_path / "repository"
     compose(DEFAULT_REPOSITORY, profile, Overlay({name: {"instances": 5}}), place)
     ours, theirs = (config_file(folder / name, profile) for folder in (place, DEFAULT_REPOSITORY))

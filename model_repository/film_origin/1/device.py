@@ -20,7 +20,8 @@ class TritonPythonModel:
         names = json.loads(args["model_config"])["parameters"]["file"]["string_value"]
         pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
         self.classify = DeviceClassifier(spec, folder, names, device.of_instance(args), pool.map)
-        pb_utils.Logger.log_info(f"{args['model_name']} serves {self.classify.file.name}")
+        log = pb_utils.Logger.log_warn if self.classify.slower else pb_utils.Logger.log_info
+        log(f"{args['model_name']} serves {self.classify.file.name}{self.classify.slower}")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         images = [pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy() for request in requests]
