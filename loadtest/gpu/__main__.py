@@ -82,9 +82,6 @@ def main(
         raise click.ClickException(f"{pictures} has no pictures in it; name a folder with --pictures.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise click.ClickException("There is no CUDA device here. A dry run: python -m loadtest.gpu --device cpu")
-    if export:
-        with console.status("making the files for this device"):
-            _export(device, repository)
     plan = Plan(
         torch.device(device),
         repository,
@@ -96,8 +93,10 @@ def main(
         overlay,
     )
     results, ended = Results(), False
-    with console.status("measuring") as status:
+    with console.status("making the files for this device") as status:
         try:
+            if export:
+                _export(device, repository)
             measure(plan, blobs, results, status.update)
         except KeyboardInterrupt:
             results.missing.append("what was to follow when it was interrupted")

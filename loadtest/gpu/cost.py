@@ -47,7 +47,8 @@ class Cost:
 def read_cost(path: Path) -> Cost:
     """The cost of the network in the ONNX file at ``path``, at batch one.
 
-    Only ``HEAVY`` operators are counted, as if everything else was free: a bound that no implementation reaches.
+    Only ``HEAVY`` operators are counted, as if everything else was free: a bound for whoever runs these operators one
+    by one. Who computes the same with others, as a compiler may, can need less.
     """
     model = onnx.load(path)
     for tensor in model.graph.input:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,21 +45,34 @@ def decoders(device: torch.device) -> tuple[Decoder, ...]:
 
 
 def pictures_per_second(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
-    """Pictures/s over ``seconds``, in batches of ``batch`` that go around ``blobs``; warmed up first."""
+    """Pictures/s over ``seconds``, in batches of ``batch`` that go around ``blobs``; warmed up first.
+
+    Those side by side begin together, and what counts is the time until the last of them ends.
+    """
     opened = [decoder.open(spec) for _ in range(decoder.side_by_side)]
+    together = threading.Barrier(len(opened))
     with ThreadPoolExecutor(len(opened)) as pool:
-        return sum(pool.map(lambda decode: _rate(decode, blobs, batch, seconds), opened))
+        runs = list(pool.map(lambda decode: _run(decode, blobs, batch, seconds, together), opened))
+    return sum(run.pictures for run in runs) / (max(run.ended for run in runs) - min(run.began for run in runs))
 
 
-def _rate(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
+@dataclass(frozen=True)
+class _Ran:
+    pictures: int
+    began: float
+    ended: float
+
+
+def _run(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float, together: threading.Barrier) -> _Ran:
     around = itertools.cycle(blobs)
     for _ in range(2):
         decode(list(itertools.islice(around, batch)))
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    together.wait()
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
         decode(list(itertools.islice(around, batch)))
         count += batch
-    return count / (time.perf_counter() - started)
+    return _Ran(count, began, time.perf_counter())
 
 
 def _cpu(spec: ModelSpec) -> Decode:

@@ -3,9 +3,7 @@
 Nothing is exported here: ``python -m export --device cuda`` makes the files first, and what is missing is said.
 """
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from film.published import choose
 from film.specs import FILM_ORIGIN, VALID, ModelSpec
+from film.torch_network import compiled_for, load_module
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[[torch.Tensor, torch.Tensor], Tensors]
@@ -46,8 +46,6 @@ def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
         Way("TorchScript f32", "f32", _torchscript(None, False)),
         Way(f"PT2 {compiled}", compiled, _pt2),
     ]
-    if cuda:
-        known.append(Way("TorchScript f32, convolutions tried out", "f32", _tried_out))
     if reduced:
         for kind, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
             if cuda or kind == torch.bfloat16:
@@ -77,8 +75,7 @@ def published(folder: Path, name: str) -> Path:
 
 def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Path, torch.device], Run]:
     def load(folder: Path, device: torch.device) -> Run:
-        with _hushed():
-            network = torch.jit.load(str(published(folder, "model.pt")), map_location=device)  # type: ignore[no-untyped-call]
+        network = load_module(published(folder, "model.pt"), str(device))
         if channels_last:
             network = network.to(memory_format=torch.channels_last)
 
@@ -92,19 +89,13 @@ def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Pat
     return load
 
 
-def _tried_out(folder: Path, device: torch.device) -> Run:
-    """cuDNN tries its algorithms at each new shape and keeps the fastest; a server's batches have too many shapes."""
-    network = _torchscript(None, False)(folder, device)
-
-    def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
-            return network(pixels, valid)
-
-    return run
-
-
 def _pt2(folder: Path, device: torch.device) -> Run:
-    package = torch._inductor.aoti_load_package(str(published(folder, "model.pt2")))
+    file = published(folder, "model.pt2")
+    if choose(folder, "model.pt2, model.pt", compiled_for=compiled_for(str(device))) != file:
+        raise Unavailable(
+            "model.pt2 was not compiled for this device, or is of other weights than model.pt: export both"
+        )
+    package = load_module(file, str(device))
 
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
         with torch.inference_mode():
@@ -173,10 +164,3 @@ def _tensorrt(folder: Path, device: torch.device) -> Run:
         return outputs
 
     return run
-
-
-@contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is deprecated, and what Triton's backend takes
-        yield

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from film.preprocess import preprocess
 from film.specs import PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
-from film.torch_network import single_precision
+from film.torch_network import as_served
 from loadtest.gpu import ceilings, cost, decode, networks
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan
@@ -59,7 +59,7 @@ def networks_of(plan: Plan, spec: ModelSpec, limits: ceilings.Ceilings, blobs: S
     for way in sorted(networks.ways(spec, plan.device), key=lambda way: way.recorded):
         yield DOING, f"{spec.network_model}: {way.name}"
         try:
-            with single_precision() if way.precision == "f32" else contextlib.nullcontext():
+            with as_served() if way.precision == "f32" else contextlib.nullcontext():
                 run = way.load(folder, plan.device)
                 inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
                 said = [value.float().cpu().numpy() for value in run(*inputs)]

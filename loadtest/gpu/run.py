@@ -15,6 +15,9 @@ from serving.settings import Settings
 
 Say = Callable[[str], None]
 Part = Callable[[], Iterator[Found]]
+_WHOLE = "whole"
+"""Sent when there is no more to be found: how the process ends after that is of no matter."""
+_SECONDS_TO_END = 30
 
 
 def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lambda _: None) -> None:
@@ -29,6 +32,8 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
         limits = Ceilings(**results.ceilings)
         for spec in CLASSIFIERS:
             gather(partial(parts.networks_of, plan, spec, limits, blobs), results, say, spec.network_model)
+    else:
+        results.missing.append("the networks alone: without the device's own limits there is no roofline")
     for spec in CLASSIFIERS:
         gather(partial(parts.decoders_of, plan, spec, blobs), results, say, f"{spec.name}: decoders")
         if plan.served:
@@ -44,27 +49,36 @@ def gather(part: Part, results: Results, say: Say, doing: str) -> None:
     process = context.Process(target=_run, args=(part, sender))
     process.start()
     sender.close()  # or the end of the other one would not be seen
+    whole = False
     try:
-        while True:
+        while not whole:
             kind, value = receiver.recv()
-            if kind == DOING:
+            if kind == _WHOLE:
+                whole = True
+            elif kind == DOING:
                 doing = value
                 say(doing)
             else:
                 results.add(kind, value)
+        process.join(_SECONDS_TO_END)
     except EOFError:
-        process.join()
+        process.join(_SECONDS_TO_END)
+        ended = "hung" if process.is_alive() else f"ended with code {process.exitcode}"
+        results.missing.append(f"{doing}: the process that measured it {ended}")
     finally:
-        process.kill()  # where this was interrupted
+        process.kill()  # where it hangs, or this was interrupted
         process.join()
-    if process.exitcode:
-        results.missing.append(f"{doing}: the process that measured it ended with code {process.exitcode}")
 
 
 def _run(part: Part, sender: Connection) -> None:
     with sender:
-        for found in part():
-            sender.send(found)
+        try:
+            for found in part():
+                sender.send(found)
+        except Exception as error:
+            sender.send(("missing", f"what was to follow, because of {type(error).__name__}: {error}"))
+            raise
+        sender.send((_WHOLE, None))
 
 
 def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Results) -> None:

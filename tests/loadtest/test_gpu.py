@@ -96,8 +96,8 @@ def test_a_dry_run_measures_what_there_is_and_names_what_there_is_not(tmp_path: 
     assert row["within_tolerance"]
     assert {row["model"] for row in found["decoders"]} == {"film_origin", "negative_condition"}
     assert all(row["pictures_per_second"] > 0 for row in found["decoders"])
-    assert any("model.pt2 is missing" in line for line in found["missing"]) or any(
-        row["way"] == "PT2" for row in found["networks"]
+    assert any("PT2 f32: model.pt2" in line for line in found["missing"]) or any(
+        row["way"] == "PT2 f32" for row in found["networks"]
     )
     assert "JPEG to pixels" in out.with_suffix(".md").read_text()
 
@@ -238,6 +238,18 @@ def test_a_part_that_crashes_costs_what_it_had_not_found_yet() -> None:
     assert said == ["both", "the other"]
     assert results.decoders == [{"decoder": "one"}]
     assert results.missing == ["the other: the process that measured it ended with code -11"]
+
+
+def test_a_part_that_fails_says_why_and_one_that_ends_badly_after_all_is_found_does_not_matter() -> None:
+    results = Results()
+    gather(partial(eval, "(1 / step for step in (0,))"), results, lambda _: None, "a division")
+    assert results.missing[0] == "what was to follow, because of ZeroDivisionError: division by zero"
+    assert results.missing[1].startswith("a division: the process that measured it ended with code 1")
+    ends_badly = "__import__('atexit').register(__import__('os')._exit, 7) and [('decoders', {'decoder': 'all'})]"
+    results = Results()
+    gather(partial(eval, ends_badly), results, lambda _: None, "everything")
+    assert results.decoders == [{"decoder": "all"}]
+    assert results.missing == []
 
 
 def answering(far: tuple[float, ...]) -> networks.Run:
