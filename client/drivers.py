@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,8 @@ MAX_THREADS = 256
 """Requests in flight of one blocking client; threads are started only as they are needed."""
 AGAIN_SECONDS = 0.2
 """Between two looks whether a client's threads have ended."""
+LISTEN_SECONDS = 0.5
+"""Between two looks whether there was a signal, while an answer is waited for."""
 
 
 class Task(Protocol[T_co]):
@@ -92,6 +94,9 @@ class _Thread:
         self._future, self._work = future, work
 
     async def result(self) -> Any:
+        # A signal that comes just before a wait, or to another thread, does not end it: Ctrl-C would be for nothing.
+        while not self._future.done():
+            wait((self._future,), LISTEN_SECONDS)
         return self._future.result()
 
     def cancel(self) -> None:
