@@ -65,8 +65,12 @@ class _Ran:
 
 def _run(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float, together: threading.Barrier) -> _Ran:
     around = itertools.cycle(blobs)
-    for _ in range(2):
-        decode(list(itertools.islice(around, batch)))
+    try:
+        for _ in range(2):
+            decode(list(itertools.islice(around, batch)))
+    except BaseException:
+        together.abort()  # or the others would wait for this one for ever
+        raise
     together.wait()
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:

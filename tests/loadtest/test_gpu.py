@@ -2,6 +2,7 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
+from threading import BrokenBarrierError
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from loadtest.gpu import networks, parts, served
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.cost import Cost, Step, read_cost
+from loadtest.gpu.decode import Decoder, pictures_per_second
 from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.run import Part, Say, gather
 from loadtest.gpu.timing import seconds_each
@@ -74,6 +76,13 @@ def test_operators_follow_each_other_each_at_its_own_roofline() -> None:
     network = Cost((busy, moving))
     assert network.seconds(1, **machine) == 1 + 5
     assert network.whole.seconds(1, **machine) == pytest.approx(5.01)
+
+
+def test_a_decoder_that_fails_keeps_none_of_those_beside_it_waiting() -> None:
+    opened = iter((lambda blobs: blobs, lambda _: next(iter(()))))  # the second stops before it has begun
+    two = Decoder("two", lambda _: next(opened), side_by_side=2)
+    with pytest.raises((BrokenBarrierError, StopIteration)):
+        pictures_per_second(two, FILM_ORIGIN, BLOBS, 1, 0.01)
 
 
 def test_a_piece_of_work_is_timed_by_itself() -> None:
