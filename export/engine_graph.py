@@ -12,25 +12,27 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 HALF, WHOLE = ".fp16", ".fp32"
-SIDES = 4
-"""Dimensions of a batch of pictures or feature maps; what has fewer is small, and is left as it is."""
 
 
 @dataclass(frozen=True)
 class Halving:
-    """Operations that compute in half precision wherever they stand, and those that do where all that they read is.
+    """Operations that compute in half precision wherever they give a value of so many ``sides``, its dimensions.
 
-    The latter because casting there and back would cost more than it saves.
+    Those of ``go_on`` do where all that they read is in half precision, for casting there and back would cost more than
+    it saves; those of ``join`` where any of it is.
     """
 
     name: str
     begin: tuple[str, ...]
-    go_on: tuple[str, ...]
+    sides: int
+    go_on: tuple[str, ...] = ()
+    join: tuple[str, ...] = ()
 
 
 HALVINGS = (
-    Halving("convolutions", ("Conv",), ("Relu", "MaxPool", "Add")),
-    Halving("products of shifted maps", ("Slice",), ("Mul", "Pad")),
+    Halving("convolutions", ("Conv",), 4, go_on=("Relu", "MaxPool", "Add")),
+    # training.grain lays a map out as a line of pixels, shifts that, and multiplies it by itself.
+    Halving("products of shifted maps", ("Pad",), 2, join=("Slice", "Mul")),
 )
 """In the order in which they are tried: what halves most of the arithmetic first."""
 
@@ -84,9 +86,10 @@ def halve(model: onnx.ModelProto, halving: Halving) -> int:
     count = 0
     for node in graph.node:
         read = {name for name in node.input if name in floats or name in halved}
-        begins = node.op_type in halving.begin and floats.get(node.output[0]) == SIDES
+        begins = node.op_type in halving.begin and floats.get(node.output[0]) == halving.sides
         goes_on = node.op_type in halving.go_on and bool(read) and read <= halved
-        half = (begins or goes_on) and not outputs & set(node.output)
+        joins = node.op_type in halving.join and bool(read & halved)
+        half = (begins or goes_on or joins) and not outputs & set(node.output)
         for place, name in enumerate(node.input):
             if half and name not in halved:
                 node.input[place] = half_of(name)

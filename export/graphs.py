@@ -61,6 +61,11 @@ class FilmOriginExplainGraph(nn.Module):
         super().__init__()
         self.explainer = explainer
 
+    @property
+    def network(self) -> nn.Module:
+        """The Keras network that is explained."""
+        return self.explainer.get_submodule("network")
+
     def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
         """PIXELS, VALID -> (SCORES, HEATMAP)."""
         film, heatmap = self.explainer(pixels.float() / LEVELS)

@@ -79,4 +79,5 @@ def _unrolled(layer: Any) -> Any:
     values = {weight.name: keras.ops.convert_to_numpy(weight.value) for weight in layer.weights}
     # An array on the left of a symbolic tensor would take the operation over, and fail; a number does not.
     constants = {name: float(value[0]) if value.size == 1 else value for name, value in values.items()}
-    return lambda given: type(layer).call(SimpleNamespace(**constants), given)
+    settings = {name: getattr(layer, name) for name in layer.get_config() if hasattr(layer, name)}
+    return lambda given: type(layer).call(SimpleNamespace(**(settings | constants)), given)

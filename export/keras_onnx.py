@@ -1,10 +1,11 @@
 """Keras's own ways to ONNX, beside torch.onnx: its export on either backend, and tf2onnx.
 
 A Keras backend is chosen when Keras is imported, so each way runs in a process of its own:
-``python -m export.keras_onnx ROUTE WEIGHTS SIZE OUT``. The serving graph, normalisation and NaN included, is built of
-Keras's operations, so that the file that comes out is whole.
+``python -m export.keras_onnx ROUTE WEIGHTS SIZE OUT [whole]``. The serving graph, normalisation and NaN included, is
+built of Keras's operations, so that nothing is missing in the file that comes out.
 """
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -32,11 +33,13 @@ LACKS = {
     "pip install -c constraints.txt -e '.[tensorflow]' (1.5 GB)."
 }
 LAST_LINES = 3
+WHOLE = "whole"
 
 
-def write_by_route(route: str, weights: Path, spec: ModelSpec, path: Path) -> None:
+def write_by_route(route: str, weights: Path, spec: ModelSpec, path: Path, in_strips: bool = True) -> None:
     """Write the Keras network of ``weights`` (``training.film_origin.save``) to ``path`` by one of ``ROUTES``.
 
+    Grain is measured strip by strip, or else as ``training.grain.in_one_piece`` says.
     Raises ExportError where the way needs what is not installed, or failed.
     """
     backend = ROUTES[route]
@@ -45,7 +48,7 @@ def write_by_route(route: str, weights: Path, spec: ModelSpec, path: Path) -> No
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder, "model.onnx")
         environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        arguments = [route, weights.absolute(), str(spec.size), raw]
+        arguments = [route, weights.absolute(), spec.size, raw, *([] if in_strips else [WHOLE])]
         done = subprocess.run(
             [sys.executable, "-m", __name__, *map(str, arguments)],
             env=environment,
@@ -95,14 +98,20 @@ def serving_model(network: "keras.Model", spec: ModelSpec) -> "keras.Model":
     return keras.Model([pixels, valid], scores, name=spec.name)
 
 
-def _write(route: str, weights: Path, size: int, path: Path) -> None:
+def _write(route: str, weights: Path, size: int, path: Path, in_strips: bool) -> None:
     """In a process of its own, with the backend of ``route``."""
     from dataclasses import replace
 
     from training.film_origin import load
+    from training.grain import in_one_piece
 
-    spec = replace(FILM_ORIGIN, size=size)
-    model = serving_model(load(weights, size), spec)
+    spec, network = replace(FILM_ORIGIN, size=size), load(weights, size)
+    with contextlib.nullcontext() if in_strips else in_one_piece(network):
+        _write_network(route, network, spec, path)
+
+
+def _write_network(route: str, network: "keras.Model", spec: ModelSpec, path: Path) -> None:
+    model = serving_model(network, spec)
     if route == "tf2onnx":
         _by_tf2onnx(model, spec, path)
     else:
@@ -123,4 +132,4 @@ def _by_tf2onnx(model: Any, spec: ModelSpec, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _write(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    _write(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:] != [WHOLE])

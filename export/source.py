@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.graphs import Exportable, FilmOriginGraph
+from export.graphs import Exportable, FilmOriginExplainGraph, FilmOriginGraph
 from export.labelled import Labelled, Pictures
 from export.onnx_file import write_onnx
 from export.parity import answers
@@ -80,7 +80,7 @@ class Source:
     @cached_property
     def typed(self) -> TypedNetwork:
         """For engines: the network with the type of every operation chosen."""
-        return typed_network(self._onnx, Judge(self.spec, self.truth, self.judged_on))
+        return typed_network(self._for_engines, Judge(self.spec, self.truth, self.judged_on))
 
     def write_onnx(self, path: Path) -> None:
         """Write the graph to ``path`` as ONNX, by the route that was asked for."""
@@ -88,6 +88,18 @@ class Source:
 
     @cached_property
     def _onnx(self) -> bytes:
+        return self._exported(in_strips=True)
+
+    @cached_property
+    def _for_engines(self) -> bytes:
+        if not isinstance(self.graph, FilmOriginGraph | FilmOriginExplainGraph):
+            return self._onnx
+        from training.grain import in_one_piece
+
+        with in_one_piece(self.graph.network):
+            return self._exported(in_strips=False)
+
+    def _exported(self, in_strips: bool) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.onnx")
             if self.route == "torch" or not isinstance(self.graph, FilmOriginGraph):
@@ -95,5 +107,5 @@ class Source:
             else:
                 from export.keras_onnx import write_by_route
 
-                write_by_route(self.route, self.weights, self.spec, path)
+                write_by_route(self.route, self.weights, self.spec, path, in_strips)
             return path.read_bytes()

@@ -112,7 +112,7 @@ class GrainShares(nn.Module):
         gives A w (m - r) to a mean, A w ((m - mean)^2 / spread - r) to a spread, and to the difference between a tone
         and the whole what it adds to the one less what it adds to the other.
         """
-        blocks = grain.measure(pixels)
+        blocks = grain.measure(pixels, self.network.get_layer("statistics").strip)
         weights = grain.weigh(blocks.texture, blocks.tone)
         statistics = grain.pool(blocks.moments, weights)
         film, coefficients = self._judge(statistics)

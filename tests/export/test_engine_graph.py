@@ -1,5 +1,8 @@
 """The graph of an fp16 engine: what is halved, what stays whole, and that losing too much is seen without a GPU."""
 
+from collections import Counter
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +14,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export import parity
 from export.engine_graph import HALVINGS, cast_first, halve
+from export.graphs import Exportable, FilmOriginGraph
 from export.half_rounding import with_rounding
+from export.labelled import Pictures
 from export.onnx_file import whole_weights
 from export.parity import largest_difference
-from export.pictures import drawn_pictures
 from export.runtimes import onnxruntime_trial
-from export.typed_network import Judge, typed_network
-from film.specs import FILM_ORIGIN, PARITY_TOLERANCE, VALID
+from export.source import Source
+from export.typed_network import Judge, TypedNetwork, typed_network
+from film.specs import FILM_ORIGIN, PARITY_TOLERANCE
 from tests.export.conftest import MakeSource
+from training import film_origin, grain
 
 ROOT = Path(__file__).parents[2]
 
@@ -152,28 +158,33 @@ def test_rounding_is_that_of_half_precision() -> None:
     np.testing.assert_array_equal(run(model, values), expected)
 
 
-def served(model: onnx.ModelProto, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The scores of film_origin's graph ``model``."""
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    valid = np.ones((len(pixels), 1), np.bool_)
-    scores: NDArray[np.float32] = session.run(None, {FILM_ORIGIN.pixels.name: pixels, VALID.name: valid})[0]
-    return scores
+@pytest.fixture(scope="module")
+def film_origin_typed() -> TypedNetwork:
+    """Of the trained network, on pictures of 140 pixels: in strips of less than that its file would be in two."""
+    model = Exportable(replace(FILM_ORIGIN, size=140), FilmOriginGraph, partial(film_origin.load, size=140))
+    weights = ROOT / "training" / "weights" / f"{FILM_ORIGIN.name}.safetensors"
+    source = Source(model, weights, ROOT / "samples", Pictures())
+    source.graph.network.get_layer("statistics").strip = 60 * 140
+    return source.typed
 
 
-def test_the_served_film_origin_bears_half_precision_in_products_and_not_in_blurs() -> None:
+def test_film_origin_bears_half_precision_in_products_and_not_in_blurs(film_origin_typed: TypedNetwork) -> None:
     """A residual is what is left of a picture without its blur: a level or two, which FP16 rounds away at 200."""
-    model = onnx.load(ROOT / "model_repository" / FILM_ORIGIN.network_model / "1" / "model.onnx")
-    whole_weights(model)
-    cast_first(model)
-    pixels = drawn_pictures(FILM_ORIGIN.size)[-4:]
-    exact, furthest = served(model, pixels), {}
-    for halving in HALVINGS:
-        halved = onnx.ModelProto()
-        halved.CopyFrom(model)
-        halve(halved, halving)
-        furthest[halving.name] = np.abs(served(with_rounding(halved), pixels) - exact).max()
-    assert furthest["convolutions"] > PARITY_TOLERANCE["fp16"]
-    assert 0 < furthest["products of shifted maps"] < PARITY_TOLERANCE["fp32"]
+    assert set(film_origin_typed.refused) == {"convolutions"}
+    assert (film_origin_typed.arithmetic, film_origin_typed.halved) == ("fp16", "products of shifted maps")
+    assert 0 < film_origin_typed.difference < PARITY_TOLERANCE["fp32"]
+
+
+def test_what_film_origin_halves_is_each_residual_times_itself_shifted(film_origin_typed: TypedNetwork) -> None:
+    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(film_origin_typed.model), strict_mode=True)
+    half = {
+        value.name
+        for value in model.graph.value_info
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT16 and len(value.type.tensor_type.shape.dim) == 2
+    }
+    kinds = Counter(node.op_type for node in model.graph.node if node.output[0] in half)
+    shifted = grain.BANDS * len(grain.LAGS)
+    assert kinds == {"Pad": grain.BANDS, "Slice": shifted, "Mul": shifted, "Cast": grain.BANDS}, "not in one piece?"
 
 
 @pytest.mark.parametrize("network", ["founding", "condition"])

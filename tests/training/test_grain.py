@@ -51,6 +51,21 @@ def test_a_picture_becomes_so_many_numbers() -> None:
     assert np.isfinite(measured).all()
 
 
+@pytest.mark.parametrize("strip", [1, 45 * SIDE, 60 * SIDE, SIDE * SIDE])
+def test_strips_measure_what_the_whole_picture_does(strip: int) -> None:
+    """Of one row of blocks, and of several with fewer in the last: lags reach from each into the next."""
+    pixels = np.stack([noisy(3.0), noisy(8.0, 0.8, seed=1)]).astype(np.float32) / 255
+    network = grain.build(SIDE, members=3)
+    layer = network.get_layer("statistics")
+    with grain.in_one_piece(network):
+        whole = keras.ops.convert_to_numpy(layer(pixels))
+    assert layer.strip == grain.STRIP
+    layer.strip = strip
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(pixels)), whole, atol=1e-6)
+    again = grain.GrainStatistics.from_config(layer.get_config())
+    assert again.strip == strip
+
+
 def test_the_finest_moments_are_what_scipy_says_of_each_block() -> None:
     picture = noisy(4.0, 0.6)
     luma = picture.astype(np.float64) @ np.array(grain.LUMA)
