@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Files:
 def prepare(spec: ModelSpec, runtimes: Sequence[Runtime], folder: Path = FOLDER / "models") -> Files:
     """The files of ``spec`` for ``runtimes``: the served one for OpenVINO, the others exported where they lack.
 
+    What was exported is kept in ``folder``, until the code that exports changes.
     Raises PeersError where one cannot be made, or where the served network is of other weights.
     """
     weights = sha256(WEIGHTS / f"{spec.name}.safetensors")
@@ -37,6 +39,7 @@ def prepare(spec: ModelSpec, runtimes: Sequence[Runtime], folder: Path = FOLDER 
         files["openvino"] = served = network_file(DEFAULT_REPOSITORY, spec, "")
         if _made_of(served) != weights:
             raise PeersError(f"{served} was not made of the weights in {WEIGHTS}: make export.")
+    folder = _kept(folder)
     if "torch" in runtimes:
         files["torch"] = folder / spec.network_model / "1" / "model.pt"
         if _made_of(files["torch"]) != weights:
@@ -46,6 +49,17 @@ def prepare(spec: ModelSpec, runtimes: Sequence[Runtime], folder: Path = FOLDER 
         if not keras.is_file():
             _export(["keras", "--out", str(keras)])
     return Files(files, weights)
+
+
+def _kept(folder: Path) -> Path:
+    """Where in ``folder`` what the present code exports is kept; what other code did is deleted."""
+    rooms = (ROOT / "export", ROOT / "training")
+    code = hashlib.sha256(b"".join(file.read_bytes() for room in rooms for file in sorted(room.rglob("*.py"))))
+    kept = folder / code.hexdigest()[:12]
+    for other in folder.glob("*"):
+        if other != kept:
+            shutil.rmtree(other, ignore_errors=True)
+    return kept
 
 
 def sha256(file: Path) -> str:

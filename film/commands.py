@@ -1,0 +1,44 @@
+"""A group of commands for ``python -m ROOM``, none of which is loaded before it runs."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from film.errors import SafelightError
+
+
+class LazyCommands(click.Group):
+    """Imports a command only when it is run, so that ``--help`` loads no framework.
+
+    ``commands_at``, in the order of the help: each command's module, which holds a click command called ``command``,
+    and a line of help.
+    """
+
+    def __init__(self, *arguments: Any, commands_at: Mapping[str, tuple[str, str]], **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.commands_at = commands_at
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in order."""
+        return list(self.commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself, or None where there is none of that name."""
+        if cmd_name not in self.commands_at:
+            return None
+        command: click.Command = import_module(self.commands_at[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print names and lines without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.commands_at.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what is wrong with what the user gave is a sentence and exit code 1, in every command."""
+        try:
+            return super().invoke(ctx)
+        except SafelightError as error:
+            raise click.ClickException(str(error)) from error
