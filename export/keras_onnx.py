@@ -5,7 +5,6 @@ A Keras backend is chosen when Keras is imported, so each way runs in a process 
 built of Keras's operations, so that nothing is missing in the file that comes out.
 """
 
-import contextlib
 import importlib.util
 import os
 import subprocess
@@ -106,11 +105,8 @@ def _write(route: str, weights: Path, size: int, path: Path, in_strips: bool) ->
     from training.grain import in_one_piece
 
     spec, network = replace(FILM_ORIGIN, size=size), load(weights, size)
-    with contextlib.nullcontext() if in_strips else in_one_piece(network):
-        _write_network(route, network, spec, path)
-
-
-def _write_network(route: str, network: "keras.Model", spec: ModelSpec, path: Path) -> None:
+    if not in_strips:
+        in_one_piece(network)
     model = serving_model(network, spec)
     if route == "tf2onnx":
         _by_tf2onnx(model, spec, path)

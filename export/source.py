@@ -49,10 +49,20 @@ class Source:
         return self.model.serving_graph(self.weights)
 
     @cached_property
+    def for_gpus(self) -> nn.Module:
+        """The same, which measures grain in one piece."""
+        if not isinstance(self.graph, FilmOriginGraph | FilmOriginExplainGraph):
+            return self.graph
+        from training.grain import in_one_piece
+
+        graph = self.model.serving_graph(self.weights)
+        return graph if in_one_piece(graph.network) else self.graph
+
+    @cached_property
     def torch_graph(self) -> nn.Module:
         """The same in PyTorch alone: a Keras network is made again of PyTorch's layers, with the same weights."""
         if not isinstance(self.graph, FilmOriginGraph):
-            return self.graph
+            return self.for_gpus
         from export.keras_torch import torch_network
 
         return FilmOriginGraph(torch_network(self.graph.network)).eval()
@@ -80,7 +90,8 @@ class Source:
     @cached_property
     def typed(self) -> TypedNetwork:
         """For engines: the network with the type of every operation chosen."""
-        return typed_network(self._for_engines, Judge(self.spec, self.truth, self.judged_on))
+        exported = self._onnx if self.for_gpus is self.graph else self._exported(self.for_gpus)
+        return typed_network(exported, Judge(self.spec, self.truth, self.judged_on))
 
     def write_onnx(self, path: Path) -> None:
         """Write the graph to ``path`` as ONNX, by the route that was asked for."""
@@ -88,24 +99,15 @@ class Source:
 
     @cached_property
     def _onnx(self) -> bytes:
-        return self._exported(in_strips=True)
+        return self._exported(self.graph)
 
-    @cached_property
-    def _for_engines(self) -> bytes:
-        if not isinstance(self.graph, FilmOriginGraph | FilmOriginExplainGraph):
-            return self._onnx
-        from training.grain import in_one_piece
-
-        with in_one_piece(self.graph.network):
-            return self._exported(in_strips=False)
-
-    def _exported(self, in_strips: bool) -> bytes:
+    def _exported(self, graph: nn.Module) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.onnx")
-            if self.route == "torch" or not isinstance(self.graph, FilmOriginGraph):
-                write_onnx(self.graph, self.spec, path)
+            if self.route == "torch" or not isinstance(graph, FilmOriginGraph):
+                write_onnx(graph, self.spec, path)
             else:
                 from export.keras_onnx import write_by_route
 
-                write_by_route(self.route, self.weights, self.spec, path, in_strips)
+                write_by_route(self.route, self.weights, self.spec, path, in_strips=graph is self.graph)
             return path.read_bytes()

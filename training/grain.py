@@ -11,9 +11,7 @@ over to real film where a free convolutional one does not (docs/training.md has 
 Only luma is looked at: colour says more about scene and fashion than about film, and black-and-white is judged alike.
 """
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -36,9 +34,9 @@ LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 FURTHEST = max(max(lag) for lag in LAGS)
 STRIP = 100_000
 """Pixels whose moments are taken at a time, about: what is made of them on the way stays in a core's second cache. A
-picture as a whole took OpenVINO a third longer."""
+picture as a whole took OpenVINO an eighth longer."""
 LANES = 10
-"""Pixels of a row that are blurred at a time, half as many in the coarsest picture: they nearly fill a register."""
+"""Pixels of a row that are blurred at a time, as channels; half as many in the coarsest picture. It divides any w."""
 BANDS = 3
 NOISE_FLOOR = 0.02
 """Added to every variance, in squared 8-bit levels: about a quarter of what rounding to whole levels gives."""
@@ -49,7 +47,8 @@ TONE_WIDTH = 0.1
 SPREAD_FLOOR = 1e-6
 """Added to the variance of a moment over the blocks, so that its root has a slope where all are alike."""
 MOMENTS = 3 + len(LAGS)
-_MEANS = (slice(1), slice(1, 2), slice(2, -2), slice(-2, -1), slice(-1, None))
+LAGGED = slice(2, 2 + len(LAGS))
+_MEANS = (slice(1), slice(1, 2), LAGGED, slice(-2, -1), slice(-1, None))
 """Where among the means of a block are: the residual, its square, its lagged products, its cube, its fourth power."""
 FEATURES = BANDS * MOMENTS * (len(FLATNESS) + 1) + BANDS * len(TONES)
 """Numbers that a picture is summed up in: 111."""
@@ -137,17 +136,15 @@ class GrainStatistics(keras.layers.Layer):  # type: ignore[misc]
         return (input_shape[0], FEATURES)
 
 
-@contextlib.contextmanager
-def in_one_piece(network: keras.Model) -> Iterator[None]:
-    """While it lasts ``network`` measures a picture as a whole: a GPU has room for that, and starts fewer kernels."""
-    strips = {layer: layer.strip for layer in network.layers if isinstance(layer, GrainStatistics)}
-    for layer in strips:
+def in_one_piece(network: keras.Model) -> bool:
+    """Make ``network`` measure a picture as a whole, if it measures grain; whether it does.
+
+    A GPU has room for that, and starts fewer kernels.
+    """
+    layers = [layer for layer in network.layers if isinstance(layer, GrainStatistics)]
+    for layer in layers:
         layer.strip = sys.maxsize
-    try:
-        yield
-    finally:
-        for layer, strip in strips.items():
-            layer.strip = strip
+    return bool(layers)
 
 
 def _luma(pixels: Any) -> Any:
@@ -203,7 +200,7 @@ def _flat(blocks: Any) -> Any:
 
 
 def _variance(mean: Any, square: Any) -> Any:
-    """Of the means of a residual and of its square."""
+    """The variance of which ``mean`` and ``square`` are the means of a residual and of its square, and the floor."""
     return ops.maximum(square - mean * mean, 0.0) + NOISE_FLOOR
 
 
@@ -229,37 +226,43 @@ def _block_means(sharp: Any, smooth: Any, side: int, strip: int) -> Any:
     sharp, smooth = (ops.reshape(image, (-1, height * width)) for image in (sharp, smooth))
     pixels, further = height * width, FURTHEST * (width + 1)  # of these a lag reaches beyond a strip
     step = min(pixels, max(1, strip // (side * width)) * side * width)
+    partners = ops.convert_to_tensor(_partners(width))
     means = []
     for start in range(0, pixels, step):
         end = min(start + step, pixels)
+        # A picture in one piece is not sliced: copies of nothing but copies stay in some exporters' files.
         band = sharp - smooth if step == pixels else sharp[:, start:end] - smooth[:, start:end]
         if end == pixels:
             reached = ops.pad(band, ((0, 0), (0, further)))
         else:
             beyond = sharp[:, end : end + further] - smooth[:, end : end + further]
             reached = ops.concatenate([band, beyond], axis=1)
-        rows = _row_means(band, reached, side, width)
+        rows = _row_means(band, reached, side, width) * partners
         means.append(ops.mean(ops.reshape(rows, (-1, *rows.shape[1:3], width // side, side)), axis=4))
     return ops.reshape(ops.concatenate(means, axis=2), (-1, means[0].shape[1], pixels // side**2))
 
 
 def _row_means(band: Any, reached: Any, side: int, width: int) -> Any:
-    """Means over ``side`` rows of a strip's residual (n, pixels), its square, its product with itself at each lag, its
-    cube and its fourth power: (n, 9, rows / side, width).
+    """Means over ``side`` rows of a strip's residual (n, pixels) and of its products, ordered as ``_MEANS`` says:
+    (n, 9, rows / side, width).
 
     ``reached`` is ``band`` and what follows, as far as a lag gets. A step down and right is one along the line of
-    pixels. At the end of a row that leads to the start of the next one, so those columns are taken out: what has no
-    partner counts as 0.
+    pixels; at the end of a row that leads to the start of the next, which is no partner: see ``_partners``.
     """
     pixels, square = band.shape[1], band * band
     steps = [down * width + right for down, right in LAGS]
     lagged = [band * reached[:, step : step + pixels] for step in steps]
     products = [band, square, *lagged, square * band, square * square]
-    kept = np.ones((len(products), 1, width), np.float32)
-    for number, (_, right) in enumerate(LAGS):
-        kept[2 + number, :, width - right :] = 0.0
     rows = [ops.mean(ops.reshape(product, (-1, pixels // (side * width), side, width)), axis=2) for product in products]
-    return ops.stack(rows, axis=1) * ops.convert_to_tensor(kept)
+    return ops.stack(rows, axis=1)
+
+
+def _partners(width: int) -> NDArray[np.float32]:
+    """0 where a pixel of a row has no partner at that lag, which counts as a product of 0; else 1: (9, 1, width)."""
+    found = np.ones((MOMENTS + 1, 1, width), np.float32)
+    for number, (_, right) in enumerate(LAGS, LAGGED.start):
+        found[number, :, width - right :] = 0.0
+    return found
 
 
 def _normalised(weight: Any) -> Any:

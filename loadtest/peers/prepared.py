@@ -53,12 +53,12 @@ def prepare(spec: ModelSpec, runtimes: Sequence[Runtime], folder: Path = FOLDER 
 
 def _kept(folder: Path) -> Path:
     """Where in ``folder`` what the present code exports is kept; what other code did is deleted."""
-    rooms = (ROOT / "export", ROOT / "training")
+    rooms = (ROOT / "export", ROOT / "training", ROOT / "film")
     code = hashlib.sha256(b"".join(file.read_bytes() for room in rooms for file in sorted(room.rglob("*.py"))))
     kept = folder / code.hexdigest()[:12]
     for other in folder.glob("*"):
-        if other != kept:
-            shutil.rmtree(other, ignore_errors=True)
+        if other.is_dir() and other != kept:
+            shutil.rmtree(other)
     return kept
 
 

@@ -1,10 +1,11 @@
-"""Networks with random weights, at a side small enough to be quick: every size has the same operations."""
+"""Networks with random weights, at a side small enough to be quick, with every operation of the full size."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import keras
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from export.graphs import EXPORTABLES, Exportable, FilmOriginGraph
 from export.labelled import Pictures
 from export.source import Source
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
-from training import film_origin, negative_condition
+from training import film_origin, grain, negative_condition
 
 SIDE = 100
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -40,7 +41,16 @@ def make_source(tmp_path_factory: pytest.TempPathFactory) -> MakeSource:
 def _film_origin(network: str, weights: Path) -> Exportable:
     torch.manual_seed(0)
     film_origin.save(film_origin.NETWORKS[network](SIDE), weights, network)
-    return Exportable(SMALL, FilmOriginGraph, partial(film_origin.load, size=SIDE))
+    return Exportable(SMALL, FilmOriginGraph, partial(load_in_strips, size=SIDE))
+
+
+def load_in_strips(weights: Path, size: int) -> keras.Model:
+    """The network of ``weights``; grain is measured in strips of two rows of blocks, as large pictures are of more."""
+    network = film_origin.load(weights, size)
+    for layer in network.layers:
+        if isinstance(layer, grain.GrainStatistics):
+            layer.strip = 2 * grain.BLOCK * size
+    return network
 
 
 def _negative_condition(weights: Path) -> Exportable:

@@ -1,6 +1,6 @@
 """The graph of an fp16 engine: what is halved, what stays whole, and that losing too much is seen without a GPU."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,8 @@ from export.runtimes import onnxruntime_trial
 from export.source import Source
 from export.typed_network import Judge, TypedNetwork, typed_network
 from film.specs import FILM_ORIGIN, PARITY_TOLERANCE
-from tests.export.conftest import MakeSource
-from training import film_origin, grain
+from tests.export.conftest import MakeSource, load_in_strips
+from training import grain
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,13 +159,16 @@ def test_rounding_is_that_of_half_precision() -> None:
 
 
 @pytest.fixture(scope="module")
-def film_origin_typed() -> TypedNetwork:
-    """Of the trained network, on pictures of 140 pixels: in strips of less than that its file would be in two."""
-    model = Exportable(replace(FILM_ORIGIN, size=140), FilmOriginGraph, partial(film_origin.load, size=140))
+def film_origin_source() -> Source:
+    """The trained network, for pictures of 140 pixels."""
     weights = ROOT / "training" / "weights" / f"{FILM_ORIGIN.name}.safetensors"
-    source = Source(model, weights, ROOT / "samples", Pictures())
-    source.graph.network.get_layer("statistics").strip = 60 * 140
-    return source.typed
+    model = Exportable(replace(FILM_ORIGIN, size=140), FilmOriginGraph, partial(load_in_strips, size=140))
+    return Source(model, weights, ROOT / "samples", Pictures())
+
+
+@pytest.fixture(scope="module")
+def film_origin_typed(film_origin_source: Source) -> TypedNetwork:
+    return film_origin_source.typed
 
 
 def test_film_origin_bears_half_precision_in_products_and_not_in_blurs(film_origin_typed: TypedNetwork) -> None:
@@ -176,15 +179,31 @@ def test_film_origin_bears_half_precision_in_products_and_not_in_blurs(film_orig
 
 
 def test_what_film_origin_halves_is_each_residual_times_itself_shifted(film_origin_typed: TypedNetwork) -> None:
-    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(film_origin_typed.model), strict_mode=True)
-    half = {
-        value.name
-        for value in model.graph.value_info
-        if value.type.tensor_type.elem_type == TensorProto.FLOAT16 and len(value.type.tensor_type.shape.dim) == 2
-    }
-    kinds = Counter(node.op_type for node in model.graph.node if node.output[0] in half)
-    shifted = grain.BANDS * len(grain.LAGS)
-    assert kinds == {"Pad": grain.BANDS, "Slice": shifted, "Mul": shifted, "Cast": grain.BANDS}, "not in one piece?"
+    """Two residuals of the whole picture, and one of half its sides, each in one piece."""
+    halved = halved_lines(film_origin_typed)
+    lags = len(grain.LAGS)
+    assert halved["Mul"] == {140 * 140: 2 * lags, 70 * 70: lags}
+    assert halved["Slice"] == halved["Mul"]
+    assert set(halved) == {"Pad", "Slice", "Mul", "Cast"}
+
+
+def test_by_another_way_to_onnx_it_halves_as_many(film_origin_source: Source) -> None:
+    """Of unknown length: that file says no shapes."""
+    found = replace(film_origin_source, route="keras-torch").typed
+    assert found.halved == "products of shifted maps"
+    assert halved_lines(found)["Mul"].total() == grain.BANDS * len(grain.LAGS)
+
+
+def halved_lines(network: TypedNetwork) -> dict[str, Counter[int]]:
+    """Of each kind of operation whose value is in half precision and a line of pixels: how many of which length."""
+    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(network.model), strict_mode=True)
+    values = {value.name: value.type.tensor_type for value in model.graph.value_info}
+    found: dict[str, Counter[int]] = defaultdict(Counter)
+    for node in model.graph.node:
+        value = values.get(node.output[0])
+        if value is not None and value.elem_type == TensorProto.FLOAT16 and len(value.shape.dim) == 2:
+            found[node.op_type][value.shape.dim[1].dim_value] += 1
+    return found
 
 
 @pytest.mark.parametrize("network", ["founding", "condition"])

@@ -1,4 +1,4 @@
-"""Both Keras networks, at a side small enough to be quick: every size has the same operations."""
+"""Both Keras networks, at a side small enough to be quick, with every operation of the full size."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +13,18 @@ from export.onnx_file import write_onnx
 from export.parity import check_parity
 from export.pictures import drawn_pictures
 from film.specs import FILM_ORIGIN, ONNX_TOLERANCE
-from training.film_origin import NETWORKS
+from tests.export.conftest import load_in_strips
+from training.film_origin import NETWORKS, save
 
 SPEC = replace(FILM_ORIGIN, size=100)
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
-def graph(request: pytest.FixtureRequest) -> FilmOriginGraph:
+def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FilmOriginGraph:
     torch.manual_seed(0)
-    return FilmOriginGraph(NETWORKS[request.param](SPEC.size)).eval()
+    weights = tmp_path_factory.mktemp("weights") / "film_origin.safetensors"
+    save(NETWORKS[request.param](SPEC.size), weights, request.param)
+    return FilmOriginGraph(load_in_strips(weights, SPEC.size)).eval()
 
 
 def test_the_probability_of_film_stands_where_the_labels_say(graph: FilmOriginGraph) -> None:

@@ -7,7 +7,7 @@ pytest.importorskip("torch", reason="training needs the train extra")
 
 import keras
 
-from training import grain
+from training import founding, grain
 
 SIDE = 100
 Array = np.ndarray
@@ -51,19 +51,23 @@ def test_a_picture_becomes_so_many_numbers() -> None:
     assert np.isfinite(measured).all()
 
 
-@pytest.mark.parametrize("strip", [1, 45 * SIDE, 60 * SIDE, SIDE * SIDE])
-def test_strips_measure_what_the_whole_picture_does(strip: int) -> None:
+@pytest.mark.parametrize("strip", [1, 45 * SIDE, 60 * SIDE])
+@pytest.mark.parametrize("height", [SIDE, 60])
+def test_strips_measure_what_the_whole_picture_does(strip: int, height: int) -> None:
     """Of one row of blocks, and of several with fewer in the last: lags reach from each into the next."""
-    pixels = np.stack([noisy(3.0), noisy(8.0, 0.8, seed=1)]).astype(np.float32) / 255
+    pixels = np.stack([noisy(3.0), noisy(8.0, 0.8, seed=1)])[:, :height].astype(np.float32) / 255
+    whole = grain.GrainStatistics(height * SIDE)(pixels)
+    in_strips = grain.GrainStatistics(strip)(pixels)
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (in_strips, whole)), atol=1e-6)
+
+
+def test_a_network_is_told_to_measure_in_one_piece_and_another_has_nothing_to_measure() -> None:
     network = grain.build(SIDE, members=3)
+    assert grain.in_one_piece(network)
     layer = network.get_layer("statistics")
-    with grain.in_one_piece(network):
-        whole = keras.ops.convert_to_numpy(layer(pixels))
-    assert layer.strip == grain.STRIP
-    layer.strip = strip
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(pixels)), whole, atol=1e-6)
-    again = grain.GrainStatistics.from_config(layer.get_config())
-    assert again.strip == strip
+    assert layer.strip > 10_000 * SIDE
+    assert grain.GrainStatistics.from_config(layer.get_config()).strip == layer.strip
+    assert not grain.in_one_piece(founding.build(SIDE))
 
 
 def test_the_finest_moments_are_what_scipy_says_of_each_block() -> None:
