@@ -67,6 +67,8 @@ class _HttpTransport:
     async def server(self, timeout: float) -> tuple[str, str]:
         """Name and version of the server."""
         told = await self._call("get_server_metadata", timeout)
+        if not isinstance(told, dict) or not {"name", "version"} <= set(told):
+            raise ResponseInvalid(f"{self.address} answers, but not as Triton does")
         return str(told["name"]), str(told["version"])
 
     async def share(self, region: str, size: int, timeout: float) -> None:
@@ -88,6 +90,10 @@ class _HttpTransport:
             raise unavailable(self.address, str(error) or type(error).__name__) from error
         except _NOT_HTTP as error:
             raise ResponseInvalid(f"{self.address} does not speak HTTP; is that the gRPC port? ({error})") from error
+        except UnicodeError as error:  # a name that no server can have
+            raise unavailable(self.address, str(error)) from error
+        except (ValueError, KeyError) as error:  # what tritonclient says of an answer that is not Triton's
+            raise ResponseInvalid(f"{self.address} answers, but not as Triton does ({error!r})") from error
 
     async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
         raise NotImplementedError

@@ -7,7 +7,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -51,6 +52,11 @@ def saying() -> Iterator[None]:
         raise OutputLost(f"standard output cannot be written: {error.strerror}") from error
 
 
+def on_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sees what is written there; a stream that was closed from the start is None."""
+    return stream is not None and stream.isatty()
+
+
 def _finite(_: click.Context, __: click.Parameter, seconds: float) -> float:
     if not math.isfinite(seconds):  # click's range lets both nan and inf through
         raise click.BadParameter("it must be a number of seconds, more than 0")
@@ -81,20 +87,47 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def server_errors() -> Iterator[None]:
-    """Turn what the client raises into a sentence and an exit code."""
+    """Turn what the client raises into a sentence and an exit code.
+
+    A signal to end, too: what was answered is still printed, and no file is left half written.
+    """
     from client import ClientError, InvalidAddress
 
     try:
-        yield
+        with _ending_on(signal.SIGTERM, signal.SIGHUP):
+            yield
     except InvalidAddress as error:
         raise click.BadParameter(str(error), param_hint="--url") from error
     except ClientError as error:
         raise ServerTrouble(str(error)) from error
 
 
+@contextmanager
+def _ending_on(*numbers: signal.Signals) -> Iterator[None]:
+    """Let these signals raise SystemExit, unless they are ignored (nohup does that) or have a handler already."""
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        for one in mine:
+            signal.signal(one, signal.SIG_IGN)  # `timeout` sends it twice, and what is to be printed comes first
+        sys.exit(128 + number)
+
+    mine: list[signal.Signals] = []
+    try:
+        mine = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+        for number in mine:
+            signal.signal(number, end)
+    except ValueError:  # signals are the main thread's
+        mine = []
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def with_progress(answers: Iterable[T], total: int, what: str, *, quiet: bool = False) -> Iterator[T]:
     """Show on the terminal's stderr how far the answers have come; where stderr is no terminal, show nothing."""
-    if quiet or total < 2 or not sys.stderr.isatty():
+    if quiet or total < 2 or not on_terminal(sys.stderr):
         yield from answers
         return
     from rich.console import Console

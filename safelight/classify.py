@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from film.specs import CLASSIFIERS, CLIENT_BATCH, CLIENT_CONCURRENCY, MAX_BATCH
-from safelight.asking import SOME_FAILED, say, server_errors, server_options, with_progress
+from safelight.asking import SOME_FAILED, on_terminal, say, server_errors, server_options, with_progress
 from safelight.files import files_argument, find_pictures
 
 _NAMES = tuple(spec.name for spec in CLASSIFIERS)
@@ -118,7 +118,7 @@ def classify(
                 )
             except ValueError as error:
                 raise click.UsageError(str(error)) from error
-            lines_on_terminal = as_json and sys.stdout.isatty()
+            lines_on_terminal = as_json and on_terminal(sys.stdout)
             try:
                 for one in with_progress(answers, len(pictures), "Classifying", quiet=lines_on_terminal):
                     if as_json:
@@ -127,7 +127,7 @@ def classify(
                         seen.append(one)
                     failed = failed or one.error is not None
             finally:
-                if seen:  # also where the server went away, or Ctrl-C came: what was answered is not lost
+                if seen:  # also where the server went away or somebody ended it: what was answered is not lost
                     from safelight.tables import print_predictions
 
                     print_predictions(seen)

@@ -9,7 +9,7 @@ import click
 
 from safelight.asking import SOME_FAILED, ServerTrouble, say, server_errors
 from safelight.explain import write_defects, write_explanations
-from safelight.files import find_pictures
+from safelight.files import NamedPath, find_pictures
 from safelight.invert import write_positives
 from safelight.writing import Written
 
@@ -37,7 +37,7 @@ understood, 3 the server could not be started or did not answer as it should.
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NamedPath(file_okay=False),
     default=Path("out"),
     show_default=True,
     help="Folder for the positives, the explanations and the contact sheet.",

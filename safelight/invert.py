@@ -33,8 +33,9 @@ def invert(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, url: 
     """Make the positives of colour negatives.
 
     FILES are pictures or folders, which are searched with their subfolders. scan.jpg becomes scan_positive.jpg in the
-    folder of --out; where two negatives have the same name, the second becomes scan_positive_2.jpg. Existing files
-    are left alone and counted as errors, unless --force is given; a file is complete or not there at all.
+    folder of --out; where two negatives have the same name, their folders' names come before it, as in
+    roll-12_scan_positive.jpg. Existing files are left alone and counted as errors, unless --force is given; a file is
+    complete or not there at all.
     """
     negatives = find_pictures(files, skip=(POSITIVE_ENDING,))
     with server_errors():

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,8 +12,8 @@ from typing import Any
 
 import click
 
-from safelight.asking import SOME_FAILED, say, with_progress
-from safelight.files import output_names
+from safelight.asking import SOME_FAILED, on_terminal, say, with_progress
+from safelight.files import NamedPath, output_names
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ Made = tuple[bytes, str | None]
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --out, --force and --json."""
-    path = click.Path(file_okay=False, path_type=Path)
-    out = click.option("-o", "--out", type=path, required=True, help="Folder to write to.")
+    out = click.option("-o", "--out", type=NamedPath(file_okay=False), required=True, help="Folder to write to.")
     force = click.option("--force", is_flag=True, help="Write over files that are there already.")
     as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line: source, output, error.")
     return out(force(as_json(command)))
@@ -56,7 +56,7 @@ def write_each(
             yield Written(str(source), error=obstacle)
             continue
         data, trouble = next(made)
-        trouble = trouble or write(target, data)
+        trouble = trouble or write(target, data, force=force)
         yield Written(str(source), None if trouble else str(target), trouble)
 
 
@@ -66,26 +66,52 @@ def _obstacle(target: Path, *, force: bool) -> str | None:
         found = target.exists()
     except OSError as error:  # a name that is too long, for one
         return f"{click.format_filename(target)} cannot be written: {error.strerror}"
-    return f"{click.format_filename(target)} is there already; --force writes over it" if found and not force else None
+    return _there(target) if found and not force else None
 
 
-def write(target: Path, data: bytes) -> str | None:
-    """Write by way of a neighbour, so that nobody ever sees half a file; the reason if it cannot be done."""
-    part = target.with_name(f".{os.getpid()}.part")  # no longer than a name may be
+def _there(target: Path) -> str:
+    return f"{click.format_filename(target)} is there already; --force writes over it"
+
+
+def write(target: Path, data: bytes, *, force: bool = True) -> str | None:
+    """Write by way of a neighbour, so that nobody ever sees half a file; the reason if it cannot be done.
+
+    Without ``force`` nothing is written over, even if it came to be there while ``data`` was made.
+    """
+    # No longer than a name may be, and no other's: process ids repeat where several machines share a folder.
+    part = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         part.write_bytes(data)
-        part.replace(target)
+        if force:
+            part.replace(target)
+        else:
+            _put(part, target)
+    except FileExistsError:
+        return _there(target)
     except OSError as error:
+        return f"{click.format_filename(target)} cannot be written: {error.strerror or error}"
+    finally:
         with contextlib.suppress(OSError):
             part.unlink()
-        return f"{click.format_filename(target)} cannot be written: {error.strerror or error}"
     return None
+
+
+def _put(part: Path, target: Path) -> None:
+    """Give ``part`` the name ``target`` as well or instead; FileExistsError where that is taken."""
+    try:
+        target.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # there are file systems without links: there a moment is left in which another may come first
+        if target.exists():
+            raise FileExistsError from None
+        part.replace(target)
 
 
 def tell(written: Iterable[Written], total: int, what: str, *, as_json: bool) -> bool:
     """Print a line for each picture as it is done; whether all went well."""
     well = True
-    for one in with_progress(written, total, what, quiet=sys.stdout.isatty()):
+    for one in with_progress(written, total, what, quiet=on_terminal(sys.stdout)):
         well = well and one.error is None
         say(json.dumps(asdict(one)) if as_json else _line(one))
     return well

@@ -89,7 +89,7 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
     "--exit-timeout", default=Settings.exit_timeout, show_default=True, help="Seconds to finish running requests in."
 )
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written when the server is ready and proved.")
-@click.option("--stop-with", type=int, default=0, metavar="PID", help="Stop when this process ends.")
+@click.option("--stop-with", type=click.IntRange(0), default=0, metavar="PID", help="Stop when this process ends.")
 def serve(**options: typing.Any) -> None:
     """Serve the models on a Triton Inference Server, in the foreground."""
     from serving.launch import launch

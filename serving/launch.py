@@ -63,6 +63,8 @@ def check(settings: Settings) -> None:
         raise ServingError(f"{settings.repository} is not a folder: name the model repository with --model-repository.")
     if settings.ready_file is not None and not settings.ready_file.parent.is_dir():
         raise ServingError(f"{settings.ready_file.parent} is not a folder: name another --ready-file.")
+    if settings.ready_file is not None and settings.ready_file.is_dir():
+        raise ServingError(f"{settings.ready_file} is a folder: name another --ready-file.")
     if not settings.models:
         raise ServingError(f"No model was chosen: name some of {', '.join(specs.PUBLIC_MODELS)} with --models.")
     for model in settings.models:

@@ -1,6 +1,7 @@
 """The commands as a person or a script sees them, over a server in memory; tests/e2e has the real one."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -178,13 +179,58 @@ def test_invert_writes_positives_under_different_names(server: FakeTransport, ro
 
     assert result.exit_code == 0
     assert lines(result) == [
-        {"source": "roll/a.TIF", "output": "out/a_positive.jpg", "error": None},
+        {"source": "roll/a.TIF", "output": "out/roll_a_positive.jpg", "error": None},
         {"source": "roll/b.jpg", "output": "out/b_positive.jpg", "error": None},
-        {"source": "roll/second/a.png", "output": "out/a_positive_2.jpg", "error": None},
+        {"source": "roll/second/a.png", "output": "out/second_a_positive.jpg", "error": None},
     ]
-    assert Path("out/a_positive.jpg").read_bytes() == b"positive of a.TIF"
-    assert Path("out/a_positive_2.jpg").read_bytes() == b"positive of second/a.png"
+    assert Path("out/roll_a_positive.jpg").read_bytes() == b"positive of a.TIF"
+    assert Path("out/second_a_positive.jpg").read_bytes() == b"positive of second/a.png"
     assert len(list(Path("out").iterdir())) == 3
+
+
+def test_what_came_to_be_there_meanwhile_is_left_alone_too(
+    server: FakeTransport, roll: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs at once, or a copy that somebody makes; with links and where the file system has none."""
+    answer = server.infer
+
+    async def slow(request: Request, timeout: float) -> Response:
+        Path("out/b_positive.jpg").write_bytes(b"another's")
+        return await answer(request, timeout)
+
+    monkeypatch.setattr(server, "infer", slow)
+    for _ in range(2):
+        Path("out/b_positive.jpg").unlink(missing_ok=True)
+        result = run("invert", "roll/b.jpg", "-o", "out")
+        assert "out/b_positive.jpg is there already; --force writes over it" in result.stdout
+        assert result.exit_code == 1
+        assert [path.read_bytes() for path in Path("out").iterdir()] == [b"another's"]
+        monkeypatch.setattr(os, "link", _no_links)
+    Path("out/b_positive.jpg").unlink()
+    monkeypatch.setattr(server, "infer", answer)
+    assert run("invert", "roll/b.jpg", "-o", "out").exit_code == 0
+    assert [path.read_bytes() for path in Path("out").iterdir()] == [b"positive of b.jpg"]
+
+
+def _no_links(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("arguments", [["classify", ""], ["invert", "", "-o", "out"], ["invert", "roll", "-o", ""]])
+def test_an_empty_name_is_not_the_current_folder(server: FakeTransport, roll: Path, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "a name is empty" in result.stderr
+    assert sorted(path.name for path in Path().iterdir()) == ["roll"]
+
+
+def test_a_file_that_may_not_be_read_is_that_pictures_error(
+    server: FakeTransport, roll: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: Path(path).name != "b.jpg")
+    result = run("classify", "--json", "roll/a.TIF", "roll/b.jpg")
+    assert result.exit_code == 0, "only reading it tells; root may, in these tests"
+    assert [line["source"] for line in lines(result)] == ["roll/a.TIF", "roll/b.jpg"]
 
 
 def test_invert_leaves_existing_files_alone_unless_forced(server: FakeTransport, roll: Path) -> None:

@@ -1,4 +1,6 @@
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,19 +17,34 @@ def test_no_two_outputs_share_a_name_even_where_case_does_not_count(parts: list[
     assert len({name.casefold() for name in names}) == len(parts)
 
 
-def test_repeated_stems_are_numbered_in_order() -> None:
-    sources = [Path("a/scan.jpg"), Path("b/Scan.tif"), Path("c/scan.jpg"), Path("other.jpg")]
-    assert output_names(sources, POSITIVE_ENDING) == [
-        "scan_positive.jpg",
-        "Scan_positive_2.jpg",
-        "scan_positive_3.jpg",
+def test_repeated_stems_are_called_after_their_folders_and_their_kinds() -> None:
+    sources = ["a/scan.jpg", "b/Scan.tif", "b/scan.jpg", "x/b/scan.jpg", "x/a/scan.jpg", "other.jpg", "other.jpg"]
+    assert output_names(map(Path, sources), POSITIVE_ENDING) == [
+        f"{Path.cwd().name}_a_scan_positive.jpg",
+        "Scan_tif_positive.jpg",
+        "scan_jpg_positive.jpg",
+        "b_scan_positive.jpg",
+        "x_a_scan_positive.jpg",
         "other_positive.jpg",
+        "other_positive_2.jpg",
     ]
+    assert output_names([Path(".shut/scan.jpg"), Path("../scan.jpg")], POSITIVE_ENDING) == [
+        "shut_scan_positive.jpg",
+        f"{Path.cwd().parent.name}_scan_positive.jpg",
+    ]
+
+
+def test_a_picture_that_is_added_does_not_take_another_ones_name() -> None:
+    """A run that is started again leaves out what is there by its name alone."""
+    for year in ("roll/0{}", "202{}/roll-01"):
+        before = [Path(year.format(number), "scan.jpg") for number in (1, 2)]
+        added = [Path(year.format(0), "scan.jpg"), *before]
+        assert output_names(added, POSITIVE_ENDING)[1:] == output_names(before, POSITIVE_ENDING)
 
 
 def test_of_a_folder_only_what_was_made_before_is_passed_over(tmp_path: Path) -> None:
     sources = [Path("scan.jpg"), Path("scan.tif")]
-    made = [*output_names(sources, POSITIVE_ENDING), *output_names(sources, DEFECTS_ENDING)]
+    made = [*output_names(sources, POSITIVE_ENDING), *output_names(sources, DEFECTS_ENDING), "old_positive_2.jpg"]
     theirs = ["my_positives_017.jpg", "old_positive_01.tif", "lens_defects_study.jpg", "scan.jpg"]
     for name in [*made, *theirs]:
         (tmp_path / name).touch()
@@ -36,13 +53,24 @@ def test_of_a_folder_only_what_was_made_before_is_passed_over(tmp_path: Path) ->
     assert len(find_pictures([tmp_path])) == len(made) + len(theirs)
 
 
-def test_what_cannot_even_be_looked_at_is_taken_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "locked.jpg").touch()
+def test_what_cannot_be_read_is_taken_for_a_picture(tmp_path: Path) -> None:
+    """Reading it will say why: a name that is too long, a link that leads nowhere."""
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    (tmp_path / "folder.jpg").mkdir()
     too_long = Path("n" * 300 + ".jpg")
+    assert find_pictures([too_long, tmp_path]) == [too_long, tmp_path / "gone.jpg"]
 
-    def refuse(self: Path) -> bool:
-        raise PermissionError(13, "Permission denied", str(self))
 
-    assert find_pictures([too_long, tmp_path]) == [too_long, tmp_path / "locked.jpg"]
-    monkeypatch.setattr(Path, "is_file", refuse)
-    assert find_pictures([tmp_path]) == [tmp_path / "locked.jpg"]
+def test_a_folder_that_cannot_be_searched_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("open", "shut", ".hidden"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.jpg").touch()
+    scan = os.scandir
+
+    def scandir(path: str) -> Any:
+        if Path(path).name == "shut":  # root, whom no permission stops, runs the tests too
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert find_pictures([tmp_path]) == [tmp_path / "open" / "a.jpg", tmp_path / "shut"]

@@ -3,6 +3,7 @@
 Files that are not there need no server, so the command itself can run.
 """
 
+import asyncio
 import io
 import json
 import os
@@ -10,6 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import client.client
-from client import Client, FakeTransport, ServerFailed
+from client import Client, FakeTransport, Request, Response, ServerFailed
 from safelight.cli import main
 from safelight.sheet import write_sheet
 
@@ -50,8 +53,11 @@ def test_a_reader_that_has_enough_is_left_in_peace() -> None:
     assert running.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "Stopped.\n"), (signal.SIGTERM, 143, "")])
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-def test_ctrl_c_has_a_code_of_its_own(scheme: str, tmp_path: Path) -> None:
+def test_being_stopped_has_a_code_of_its_own(
+    scheme: str, number: signal.Signals, code: int, said: str, tmp_path: Path
+) -> None:
     (tmp_path / "a.jpg").write_bytes(b"picture")
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"{scheme}://127.0.0.1:{deaf.getsockname()[1]}"
@@ -59,11 +65,75 @@ def test_ctrl_c_has_a_code_of_its_own(scheme: str, tmp_path: Path) -> None:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
             deaf.settimeout(60)
             connection, _ = deaf.accept()  # now it waits for an answer
-            running.send_signal(signal.SIGINT)
-            assert running.wait(60) == 130  # long before --timeout, which is 120 s
+            running.send_signal(number)
+            assert running.wait(60) == code  # long before --timeout, which is 120 s
             assert running.stderr
-            assert running.stderr.read() == "Stopped.\n"
+            assert running.stderr.read() == said
             connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_was_answered_is_shown_when_the_command_is_ended(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `timeout`, a scheduler or a terminal that is closed does."""
+    fake = FakeTransport()
+    answer, asked = fake.infer, []
+
+    async def infer(request: Request, timeout: float) -> Response:
+        asked.append(request)
+        if len(asked) == 2:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(3600)
+        return await answer(request, timeout)
+
+    monkeypatch.setattr(fake, "infer", infer)
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"picture")
+    options = ["--models", "film_origin", "--batch-size", "1", "--concurrency", "1"]
+    result = CliRunner().invoke(main, ["classify", str(tmp_path), *options])
+    assert result.exit_code == 128 + number
+    assert "first.jpg" in result.stdout
+    assert "second.jpg" not in result.stdout
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("arguments", [["classify"], ["classify", "--json"], ["invert", "-o", "out"]])
+def test_streams_that_are_closed_from_the_start_are_no_reason_to_stop(arguments: list[str], tmp_path: Path) -> None:
+    for name in ("first.jpg", "second.jpg"):
+        (tmp_path / name).write_bytes(b"picture")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        nowhere = ["--url", f"127.0.0.1:{nobody.getsockname()[1]}", "--timeout", "2"]
+        command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *SAFELIGHT, *arguments, *nowhere, "first.jpg", "second.jpg"]
+        environment = os.environ | {"PYTHONPATH": str(Path(client.__file__).parents[1])}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, timeout=60, check=False)
+    assert done.returncode == 3, "no server, which a traceback would not say"
+
+
+class _NotTriton(BaseHTTPRequestHandler):
+    said = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.said)))
+        self.end_headers()
+        self.wfile.write(self.said)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("said", [b"<html>hello</html>", b"[]", b"{}", b""])
+def test_a_web_server_that_is_not_triton_is_a_sentence(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_NotTriton, "said", said)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NotTriton) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        result = CliRunner().invoke(main, ["status", "--url", f"http://127.0.0.1:{server.server_port}"])
+        server.shutdown()
+    assert result.exit_code == 3, result.exception
+    assert f"127.0.0.1:{server.server_port} answers, but not as Triton does" in result.stderr
 
 
 def test_what_was_answered_is_shown_when_the_server_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,15 @@ def test_a_ready_file_in_no_folder_is_refused(tmp_path: Path) -> None:
     assert "name another --ready-file" in refused(run(f"--ready-file={tmp_path / 'nowhere' / 'ready'}"))
 
 
+def test_a_ready_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    assert f"{tmp_path} is a folder: name another --ready-file" in refused(run(f"--ready-file={tmp_path}"))
+
+
+def test_a_process_to_stop_with_has_a_number() -> None:
+    result = run("--stop-with=-5")
+    assert (result.exit_code, "-5 is not in the range" in result.stderr) == (2, True)
+
+
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
     assert "no profile 'quantum'; there is cpu, cuda, native, native-cpu" in refused(run("--profile=quantum"))
 
