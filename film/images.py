@@ -19,6 +19,8 @@ JPEG_FORMATS = ("JPEG", "MPO")
 """What Pillow calls a JPEG once it is open; MPO is one with a preview behind it, as some phones write."""
 _BACKGROUND = (255, 255, 255)
 _ORIENTATION = 0x0112
+_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR = 254, 258, 259, 262, 284
+"""Tags of TIFF 6.0: what kind of page it is, bits of each sample, and how samples are packed, meant and laid out."""
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 _READ_BY_CONVERT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
@@ -62,11 +64,29 @@ def open_image(
         try:
             image = Image.open(io.BytesIO(data), formats=[kind])
         except UnidentifiedImageError:
-            raise DamagedImage(f"{kind} is damaged or cut short: its header cannot be read") from None
+            rare = ", or of a rare kind: save it with 8 or 16 bits a colour" if kind == "TIFF" else ""
+            raise DamagedImage(f"{kind} is damaged or cut short: its header cannot be read{rare}") from None
+        if kind == "TIFF":
+            _check_tiff(image, data)
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} in all")
     return image
+
+
+def _check_tiff(image: Image.Image, data: bytes) -> None:
+    """Refuse what would be decoded without a word, and wrongly."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    kind = tags.get(_SUBFILE, 0)
+    thumbnail = isinstance(kind, int) and kind & 1
+    if thumbnail or data[4:11] == b"\x10\0\0\0CR\2":  # Canon's CR2 begins with a preview that does not say so
+        raise UnsupportedImage(
+            "TIFF begins with a thumbnail, as cameras' raw files do; develop it, or save the picture by itself"
+        )
+    if (tags.get(_PLANAR), tags.get(_COMPRESSION, 1)) == (2, 1) and max(tags.get(_BITS, (1,))) > 8:
+        raise UnsupportedImage(
+            "TIFF of 16 bits with each colour by itself (planar) is not read uncompressed; save it interleaved"
+        )
 
 
 def orientation(image: Image.Image) -> int:
@@ -96,6 +116,8 @@ def _upright(image: Image.Image, value: int) -> NDArray[np.uint8]:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _GREY_16_BIT:
         high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC, 0) == 0:  # type: ignore[attr-defined]
+            high_byte = np.uint8(255) - high_byte  # zero is white, as Pillow knows of 8 bits only
         return Image.fromarray(high_byte).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")

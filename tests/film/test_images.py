@@ -1,13 +1,17 @@
 """What `film.images.decode` reads, and what it says about the rest."""
 
 import io
+import math
 import struct
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from film import images
@@ -76,26 +80,67 @@ def test_grey_becomes_three_equal_channels() -> None:
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_16_bit_grey_keeps_its_high_byte(file_format: str) -> None:
-    deep = (GRADIENT[..., 0].astype(np.uint16) << 8) | 0x7F
-    pixels = images.decode(encode(Image.fromarray(deep), file_format))
+    pixels = images.decode(encode(Image.fromarray(deep(GRADIENT[..., 0])), file_format))
     np.testing.assert_array_equal(pixels[..., 1], GRADIENT[..., 0])
 
 
 def test_16_bit_colour_keeps_its_high_byte() -> None:
-    deep = (GRADIENT.astype(">u2") << 8) | 0x7F
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep(GRADIENT))
     np.testing.assert_array_equal(images.decode(png(40, 24, 16, 2, rows)), GRADIENT)
 
 
 def test_16_bit_colour_tiff_keeps_its_high_byte() -> None:
-    deep = (GRADIENT.astype("<u2") << 8) | 0x7F
-    tags = [(256, 3, 1, 40), (257, 3, 1, 24), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2)]
-    tags += [(273, 4, 1, 140), (277, 3, 1, 3), (278, 3, 1, 24), (279, 4, 1, deep.nbytes)]
-    directory = (
-        struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", 0)
-    )
-    head = (b"II*\0" + struct.pack("<I", 8) + directory).ljust(134, b"\0") + struct.pack("<HHH", 16, 16, 16)
-    np.testing.assert_array_equal(images.decode(head + deep.astype("<u2").tobytes()), GRADIENT)
+    np.testing.assert_array_equal(images.decode(tiff(deep(GRADIENT))), GRADIENT)
+
+
+def deep(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    return (pixels.astype("<u2") << 8) | np.uint16(0x7F)
+
+
+def tiff(samples: NDArray[np.uint16], more: Mapping[int, int] = MappingProxyType({}), before: bytes = b"") -> bytes:
+    """An uncompressed TIFF of 16 bits of (h, w) grey or (h, w, 3) RGB, with ``more`` tags; planar if they say so.
+
+    ``before`` stands between header and tags.
+    """
+    height, width, *colours = samples.shape
+    count = math.prod(colours)
+    planes = [samples[..., plane] for plane in range(count)] if more.get(284) == 2 else [samples]
+    strips = [plane.astype("<u2").tobytes() for plane in planes]
+    tags: dict[int, list[int]] = {256: [width], 257: [height], 258: [16] * count, 259: [1], 262: [2 if colours else 1]}
+    tags |= {273: [0] * len(strips), 277: [count], 278: [height], 279: [len(strip) for strip in strips]}
+    tags |= {tag: [value] for tag, value in more.items()}
+    start = 8 + len(before)
+    after = start + 2 + 12 * len(tags) + 4
+    begin = after + 4 * sum(len(values) for values in tags.values())
+    tags[273] = [begin + sum(map(len, strips[:number])) for number in range(len(strips))]
+    entries, arrays = b"", b""
+    for tag, values in sorted(tags.items()):
+        listed = struct.pack(f"<{len(values)}I", *values)
+        here = listed if len(values) == 1 else struct.pack("<I", after + len(arrays))
+        entries += struct.pack("<HHI", tag, 4, len(values)) + here
+        arrays += b"" if len(values) == 1 else listed
+    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    return (b"II*\0" + struct.pack("<I", start) + before + directory + arrays).ljust(begin, b"\0") + b"".join(strips)
+
+
+def test_16_bit_grey_in_which_zero_is_white_is_turned_over() -> None:
+    np.testing.assert_array_equal(images.decode(tiff(deep(GRADIENT[..., 0]), {262: 0}))[..., 1], 255 - GRADIENT[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [({284: 2}, "planar.*save it interleaved"), ({254: 1}, "begins with a thumbnail.*develop it")]
+)
+def test_a_tiff_that_would_be_decoded_wrongly_is_refused(more: dict[int, int], words: str) -> None:
+    for decode in (images.decode, fast.decode):
+        with pytest.raises(UnsupportedImage, match=words):
+            decode(tiff(deep(GRADIENT), more))
+    assert images.decode(tiff(deep(GRADIENT), dict.fromkeys(more, 0) | {284: 1})).shape == GRADIENT.shape
+
+
+def test_a_canon_raw_file_is_refused_too() -> None:
+    with pytest.raises(UnsupportedImage, match="begins with a thumbnail"):
+        images.decode(tiff(deep(GRADIENT), before=b"CR\2\0\0\0\0\0"))
+    assert images.decode(tiff(deep(GRADIENT), before=b"CR\2\0")).shape == GRADIENT.shape, "pixels may stand there too"
 
 
 def test_palette_and_its_transparency() -> None:
