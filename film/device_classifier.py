@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from film.device import end_if_broken
 from film.device_preprocess import DevicePreprocess
 from film.network import NetworkError
 from film.preprocess import Each
 from film.published import COMPILED_SUFFIX, choose
-from film.specs import ModelSpec
+from film.specs import DALI_THREADS, ModelSpec
 from film.torch_network import compiled_for, load_torch_network
 
 _LOG = logging.getLogger(__name__)
@@ -33,20 +34,23 @@ class Judged:
 
 
 class DeviceClassifier:
-    """``device`` is torch's name of it. The network is the first of the files ``names`` in ``folder`` that fits it.
+    """``device`` is torch's name of it; DALI has ``threads`` of the host.
 
+    The network is the first of the files ``names`` in ``folder`` that fits the device.
     ``file`` is that; ``slower`` says what to do where a GPU could have a faster one, and is empty otherwise.
     NetworkError where none can be loaded.
     """
 
-    def __init__(self, spec: ModelSpec, folder: Path, names: str, device: str, each: Each = map) -> None:
+    def __init__(
+        self, spec: ModelSpec, folder: Path, names: str, device: str, each: Each = map, threads: int = DALI_THREADS
+    ) -> None:
         import torch
 
         on_gpu = torch.device(device).type == "cuda"
         if on_gpu:
             torch.cuda.set_device(device)  # or there would be a context on the first GPU too
         self._device = device
-        self._preprocess = DevicePreprocess(spec.size, device, each)
+        self._preprocess = DevicePreprocess(spec.size, device, each, threads)
         self.file = choose(folder, names, compiled_for=compiled_for(device))
         try:
             self._network = load_torch_network(self.file, spec, device)
@@ -64,5 +68,9 @@ class DeviceClassifier:
         import torch
 
         done = self._preprocess(blobs)
-        outputs = self._network(done.pixels, torch.from_numpy(done.valid).to(self._device))
-        return Judged({name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}, done.errors)
+        try:
+            outputs = self._network(done.pixels, torch.from_numpy(done.valid).to(self._device))
+            return Judged({name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}, done.errors)
+        except RuntimeError:
+            end_if_broken(self._device)
+            raise

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from film import gate
+from film import gate, specs
+from film.device import end_if_broken
 from film.ops.dali import graphs
 from film.ops.dali.runner import Runner
 from film.preprocess import Each, invert, preprocess
@@ -31,9 +32,9 @@ class OnDevice:
 class DevicePreprocess:
     """`film.preprocess.preprocess` by DALI, for a network of input ``size``."""
 
-    def __init__(self, size: int, device: str, each: Each = map) -> None:
+    def __init__(self, size: int, device: str, each: Each = map, threads: int = specs.DALI_THREADS) -> None:
         self._size, self._device, self._each = size, device, each
-        self._dali = _Restarting(graphs.classifier_pipeline(size, *_dali_device(device)))
+        self._dali = _Restarting(graphs.classifier_pipeline(size, *_dali_device(device), threads), device)
 
     def __call__(self, blobs: Sequence[bytes]) -> OnDevice:
         """Encoded pictures to pixels. Never raises for a bad picture."""
@@ -51,8 +52,9 @@ class DevicePreprocess:
 class DeviceInversion:
     """`film.preprocess.invert` by DALI. The JPEG is encoded on the CPU: DALI has no encoder."""
 
-    def __init__(self, device: str) -> None:
-        self._dali = _Restarting(graphs.inversion_pipeline(*_dali_device(device)))
+    def __init__(self, device: str, each: Each = map) -> None:
+        self._device, self._each = device, each
+        self._dali = _Restarting(graphs.inversion_pipeline(*_dali_device(device)), device)
 
     def __call__(self, blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
         """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none."""
@@ -60,16 +62,20 @@ class DeviceInversion:
         outputs = self._dali(gated.rows)
         if outputs is None:
             return invert(blobs)
-        padded, extents = (np.asarray(output.as_cpu().as_array()) for output in outputs)
-        positives = gate.finish(padded, extents, gated.valid, gated.done)
+        try:
+            padded, extents = (np.asarray(output.as_cpu().as_array()) for output in outputs)
+        except Exception:
+            end_if_broken(self._device)
+            raise
+        positives = gate.finish(padded, extents, gated.valid, gated.done, self._each)
         return list(zip(positives, gated.errors, strict=True))
 
 
 class _Restarting:
     """A pipeline that is built anew after a failure, which leaves DALI's useless."""
 
-    def __init__(self, define: graphs.Definition) -> None:
-        self._define = define
+    def __init__(self, define: graphs.Definition, device: str) -> None:
+        self._define, self._device = define, device
         self._runner: Runner | None = Runner(define)
 
     def __call__(self, rows: Sequence[NDArray[np.uint8]]) -> tuple[Any, ...] | None:
@@ -77,8 +83,9 @@ class _Restarting:
         try:
             self._runner = self._runner or Runner(self._define)
             return self._runner(rows)
-        except RuntimeError as error:
+        except Exception as error:  # DALI raises RuntimeError, ValueError, TypeError, IndexError and more
             _LOG.warning("DALI could not do a batch, so the CPU does it: %s", error)
+            end_if_broken(self._device)
             self._runner = None  # and its memory is free before another takes as much
             return None
 

@@ -79,16 +79,22 @@ def gate_negatives(blobs: Sequence[bytes]) -> GatedNegatives:
 
 
 def finish(
-    padded: NDArray[np.uint8], extents: NDArray[np.int64], valid: NDArray[np.bool_], done: Sequence[bytes]
+    padded: NDArray[np.uint8],
+    extents: NDArray[np.int64],
+    valid: NDArray[np.bool_],
+    done: Sequence[bytes],
+    each: Each = map,
 ) -> list[bytes]:
     """The positives of a batch as JPEGs, b'' for a bad one: DALI's pixels where ``valid``, else what is ``done``.
 
     ``padded`` is (n, highest, widest, 3), ``extents`` (n, 2) each one's height and width. DALI has no JPEG encoder.
     """
-    return [
-        encode(picture[:height, :width]) if inverted else finished
-        for picture, (height, width), inverted, finished in zip(padded, extents, valid.ravel(), done, strict=True)
-    ]
+
+    def one(number: int) -> bytes:
+        height, width = extents[number]
+        return encode(padded[number, :height, :width]) if valid.ravel()[number] else done[number]
+
+    return list(each(one, range(len(done))))
 
 
 def encode(positive: NDArray[np.uint8]) -> bytes:

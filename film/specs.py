@@ -192,15 +192,15 @@ MAX_IMAGE_PIXELS = 200_000_000
 MAX_BATCH = 64
 """Largest batch of a request, in pictures."""
 DALI_MAX_PIXELS = 2**25
-"""Largest JPEG that DALI decodes: 33 megapixels, so that a full batch of them stays within 6 GiB. Of larger ones the
-fast CPU twin decodes a fraction."""
+"""Largest JPEG that DALI decodes: 33 megapixels, so that a full batch of them is 6 GiB, and as much again at most for
+the squares that are cut out of them. Of larger ones the fast CPU twin decodes a fraction."""
 ENCODED_BYTES = 2**28
 """Largest ``ENCODED`` of a request, zeros included; pictures that would make it larger go through the fast CPU twin."""
 DALI_INVERT_PIXELS = 2**25
 """How many pixels of a request's negatives DALI inverts; it keeps some 60 bytes for each. The rest go one by one
 through the fast CPU twin."""
 DALI_THREADS = 4
-"""Of a DALI pipeline; Triton's configurations may say otherwise for their instances."""
+"""Of a DALI pipeline, where Triton's configurations and a machine's overlay do not say otherwise."""
 CLIENT_BATCH = 8
 """Pictures that the client puts into one request; ``negative_inversion`` answers in full size and gets half as many."""
 CLIENT_CONCURRENCY = 4

@@ -30,12 +30,19 @@ def single_precision() -> Iterator[None]:
 
 
 @contextmanager
-def as_served() -> Iterator[None]:
-    """Within it networks run as a server runs them: without gradients, in single precision where they are in f32, and
-    TorchScript as it stands, as its compiler would take seconds at each new size of a batch."""
+def as_it_stands() -> Iterator[None]:
+    """Within it networks run without gradients, and TorchScript without its compiler, which would take seconds at each
+    new size of a batch."""
     import torch
 
-    with torch.inference_mode(), single_precision(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+    with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        yield
+
+
+@contextmanager
+def as_served() -> Iterator[None]:
+    """Within it networks run as a server runs them: as they stand, and in single precision where they are in f32."""
+    with as_it_stands(), single_precision():
         yield
 
 
@@ -88,7 +95,10 @@ def load_module(model_file: Path, device: str) -> Any:
 
     if model_file.suffix == COMPILED_SUFFIX:
         index = torch.device(device).index
-        return torch._inductor.aoti_load_package(str(model_file), device_index=-1 if index is None else index)
+        # Every process asks from one thread. With more, runs would be told apart by events, which no recording bears.
+        return torch._inductor.aoti_load_package(
+            str(model_file), run_single_threaded=True, device_index=-1 if index is None else index
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's own backend takes nothing else either
         return torch.jit.load(str(model_file), map_location=device).eval()  # type: ignore[no-untyped-call]

@@ -83,8 +83,8 @@ def keys_of(config: Any) -> tuple[str, ...]:
     if config.HasField("ensemble_scheduling"):
         return ("response_cache",)
     batching = ("queue_delay_us", "preferred_batch", "queue_size") if config.HasField("dynamic_batching") else ()
-    network = ("streams", "threads") if "streams" in config.parameters else ()
-    return ("instances", *network, *batching, "max_batch", "response_cache")
+    told = [key for key in ("streams", "threads") if "streams" in config.parameters or key in config.parameters]
+    return ("instances", *told, *batching, "max_batch", "response_cache")
 
 
 def value_of(config: Any, key: str) -> Value | None:

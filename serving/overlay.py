@@ -63,7 +63,12 @@ KEYS = {
     for key in (
         Key("instances", 1, 64, "processes of the model, each with its own memory"),
         Key("streams", 0, 256, "pictures that a network works on at a time; 0 is one for every core"),
-        Key("threads", 0, 1024, "of all streams of a network together; 0 is one for each stream"),
+        Key(
+            "threads",
+            0,
+            1024,
+            "of all streams of a network, 0 is one for each; in profile cuda of each process to decode with, 0 is 4",
+        ),
         Key("queue_delay_us", 0, 1_000_000, "microseconds that a request may wait for others to share a batch with"),
         Key("preferred_batch", 1, MAX_BATCH, "pictures, or a list of them, that make a batch start", several=True),
         Key("max_batch", 2, MAX_BATCH, "most pictures of a batch, and of a request to the models it is a step of"),

@@ -40,7 +40,8 @@ def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch
         warnings.simplefilter("ignore")
         program = torch.export.export(
             Named(deepcopy(graph).to(device)).eval(),
-            example(spec, device),
+            # Kernels for a GPU are laid out for what they see here: as much as can come.
+            example(spec, device, MAX_BATCH if device.type == "cuda" else 2),
             dynamic_shapes={spec.pixels.name: {0: batch}, VALID.name: {0: batch}},
         )
         torch._inductor.aoti_compile_and_package(program, package_path=str(path))

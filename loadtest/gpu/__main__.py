@@ -1,22 +1,30 @@
 """``python -m loadtest.gpu``: everything that is to be known about a GPU machine, in one call."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from film.specs import PICTURE_SUFFIXES
+from film.specs import CLASSIFIERS, PICTURE_SUFFIXES
 from loadtest.strict_json import strict
 
 MADE_HERE = ("torchscript", "pt2", "tensorrt")
 """Formats that are made on the machine that runs them."""
 INTERRUPTED = 130
 """Exit code of what was stopped by Ctrl-C, in a shell."""
+EXPORT_SECONDS = 240
+"""Most that making the files may take, both networks beside each other; compiling PT2 takes a minute and a half."""
+JUDGING = 60
+"""Labelled negatives that half precision is judged on here. `python -m export` takes more, and more time."""
 
 
 @click.command(
@@ -68,7 +76,8 @@ def main(
 ) -> None:
     """Measure this machine's GPU: its limits, the networks, decoding, and Triton from JPEG to verdict.
 
-    Writes OUT.md and OUT.json, also when it is interrupted. Exit code 1 where there is no such device or no picture.
+    Writes OUT.md and OUT.json after each step, so that what was measured is there however it ends. Exit code 1 where
+    there is no such device or no picture.
     """
     import torch  # seconds that --help need not pay
 
@@ -93,30 +102,61 @@ def main(
         overlay,
     )
     results, ended = Results(), False
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def write() -> str:
+        page, figures = markdown(results), json.dumps(strict(asdict(results)), indent=2, allow_nan=False)
+        for suffix, text in ((".json", figures + "\n"), (".md", page)):
+            part = out.with_suffix(f"{suffix}.part")
+            part.write_text(text, encoding="utf-8")
+            part.replace(out.with_suffix(suffix))
+        return page
+
+    def say(doing: str) -> None:
+        write()
+        status.update(doing)
+
+    def interrupt(number: int, _: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # `timeout` sends it twice, and what was measured is yet to be written
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     with console.status("making the files for this device") as status:
         try:
             if export:
-                _export(device, repository)
-            measure(plan, blobs, results, status.update)
+                results.missing += _export(device, repository)
+            measure(plan, blobs, results, say)
         except KeyboardInterrupt:
             results.missing.append("what was to follow when it was interrupted")
             ended = True
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figures = json.dumps(strict(asdict(results)), indent=2, allow_nan=False)
-    out.with_suffix(".json").write_text(figures + "\n", encoding="utf-8")
-    page = markdown(results)
-    out.with_suffix(".md").write_text(page, encoding="utf-8")
+    page = write()
+    signal.signal(signal.SIGTERM, before)
     Console().print(Markdown(page))
     console.print(f"Written to {out.with_suffix('.md')} and {out.with_suffix('.json')}")
     if ended:
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _export(device: str, repository: Path) -> None:
-    """What cannot be made is missing later, and is said there; so a failure here ends nothing."""
+def _export(device: str, repository: Path) -> list[str]:
+    """What took too long. What cannot be made is missing later, and is said there; so a failure here ends nothing."""
     formats = [part for name in MADE_HERE for part in ("--to", name)]
-    command = [sys.executable, "-m", "export", *formats, "--device", device, "--repository", str(repository)]
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    options = [*formats, "--device", device, "--repository", str(repository), "--judging", str(JUDGING)]
+    running = {
+        spec.name: subprocess.Popen([sys.executable, "-m", "export", spec.name, *options], stdout=subprocess.DEVNULL)
+        for spec in CLASSIFIERS
+    }
+    until, late = time.monotonic() + EXPORT_SECONDS, []
+    try:
+        for name, process in running.items():
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                late.append(f"files of {name} that were not made in {EXPORT_SECONDS} s: python -m export {name}")
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    return late
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ class Unavailable(Exception):
 class Way:
     """A way to run a network: the arithmetic that counts for its roofline, and how to load it from a version folder.
 
-    ``load`` gets the folder and the device. What is ``recorded`` comes last: a recording that fails spoils the
-    generator of random numbers, without which nothing is compiled or loaded any more.
+    ``load`` gets the folder and the device. What is ``recorded`` wants a process to itself: a recording that fails
+    spoils the generator of random numbers, without which nothing is compiled or loaded any more.
     """
 
     name: str
@@ -49,11 +49,11 @@ def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
     if reduced:
         for kind, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
             if cuda or kind == torch.bfloat16:
-                known.append(Way(f"TorchScript {name}", name, _torchscript(kind, False)))
                 known.append(Way(f"TorchScript {name}, channels last", name, _torchscript(kind, True)))
     if cuda:
         best = torch.float16 if reduced else None
-        known.append(Way("TorchScript in a CUDA graph", compiled, _cuda_graph(best), recorded=True))
+        known.append(Way("TorchScript in a CUDA graph", compiled, _cuda_graph(_torchscript(best, True)), recorded=True))
+        known.append(Way(f"PT2 {compiled} in a CUDA graph", compiled, _cuda_graph(_pt2), recorded=True))
         known.append(Way("TensorRT", "fp16", _tensorrt))  # in half precision as far as the network bears it
     return tuple(known)
 
@@ -80,7 +80,7 @@ def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Pat
             network = network.to(memory_format=torch.channels_last)
 
         def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
-            with torch.inference_mode(), torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None):
+            with torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None):
                 outputs = network(pixels, valid)
             return outputs if isinstance(outputs, tuple) else (outputs,)
 
@@ -98,23 +98,22 @@ def _pt2(folder: Path, device: torch.device) -> Run:
     package = load_module(file, str(device))
 
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
-        with torch.inference_mode():
-            outputs = package(pixels, valid)
+        outputs = package(pixels, valid)
         return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
     return run
 
 
-def _cuda_graph(kind: torch.dtype | None) -> Callable[[Path, torch.device], Run]:
+def _cuda_graph(way: Callable[[Path, torch.device], Run]) -> Callable[[Path, torch.device], Run]:
     """The launches of one batch recorded once and replayed: small batches spend more time launching than computing."""
 
     def load(folder: Path, device: torch.device) -> Run:
-        eager = _torchscript(kind, True)(folder, device)
+        launched = way(folder, device)
         recorded: dict[int, tuple[torch.cuda.CUDAGraph, Tensors, Tensors]] = {}
 
         def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
             if len(pixels) not in recorded:
-                recorded[len(pixels)] = _record(eager, pixels, valid)
+                recorded[len(pixels)] = _record(launched, pixels, valid)
             graph, inputs, outputs = recorded[len(pixels)]
             inputs[0].copy_(pixels)
             inputs[1].copy_(valid)
@@ -160,7 +159,8 @@ def _tensorrt(folder: Path, device: torch.device) -> Run:
         outputs = tuple(torch.empty(tuple(context.get_tensor_shape(name)), device=device) for name in given)
         for name, output in zip(given, outputs, strict=True):
             context.set_tensor_address(name, output.data_ptr())
-        context.execute_async_v3(torch.cuda.current_stream().cuda_stream)
+        if not context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
+            raise RuntimeError("the engine did not run")
         return outputs
 
     return run

@@ -1,6 +1,5 @@
 """What is measured in a process of its own, which may crash; each part gives what it finds as soon as it is found."""
 
-import contextlib
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from film.preprocess import preprocess
 from film.specs import PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
-from film.torch_network import as_served
+from film.torch_network import as_it_stands, as_served
 from loadtest.gpu import ceilings, cost, decode, networks
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan
@@ -44,22 +43,25 @@ def describe(device: torch.device) -> dict[str, str]:
     return {"device": name, **versions, **cuda}
 
 
-def networks_of(plan: Plan, spec: ModelSpec, limits: ceilings.Ceilings, blobs: Sequence[bytes]) -> Iterator[Found]:
-    """Every way to run a network, those that are recorded last."""
+def networks_of(
+    plan: Plan, spec: ModelSpec, limits: ceilings.Ceilings, blobs: Sequence[bytes], names: Sequence[str]
+) -> Iterator[Found]:
+    """The ways to run a network that are called ``names``."""
     _choose(plan)
     folder, cpu = plan.repository / spec.network_model / "1", torch.device("cpu")
     pictures = preprocess(blobs, spec.size).pixels
     try:
-        trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
-        needed = cost.read_cost(networks.published(folder, "model.onnx"))
+        with as_served():
+            trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
+            needed = cost.read_cost(networks.published(folder, "model.onnx"))
+            truth = [value.numpy() for value in trusted(*networks.example(spec, pictures, PARITY_BATCH, cpu))]
     except Unavailable as error:
         yield "missing", f"{spec.network_model}: {error}"
         return
-    truth = [value.numpy() for value in trusted(*networks.example(spec, pictures, PARITY_BATCH, cpu))]
-    for way in sorted(networks.ways(spec, plan.device), key=lambda way: way.recorded):
+    for way in (way for way in networks.ways(spec, plan.device) if way.name in names):
         yield DOING, f"{spec.network_model}: {way.name}"
         try:
-            with as_served() if way.precision == "f32" else contextlib.nullcontext():
+            with as_served() if way.precision == "f32" else as_it_stands():
                 run = way.load(folder, plan.device)
                 inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
                 said = [value.float().cpu().numpy() for value in run(*inputs)]

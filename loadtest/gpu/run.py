@@ -6,11 +6,14 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from film.errors import SafelightError
+from film.published import choose
 from film.specs import CLASSIFIERS, ModelSpec
-from loadtest.gpu import parts, served
+from film.torch_network import compiled_for
+from loadtest.gpu import networks, parts, served
 from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.parts import DOING, Found
 from loadtest.gpu.results import Plan, Results
+from serving.composed import read_configs
 from serving.settings import Settings
 
 Say = Callable[[str], None]
@@ -18,41 +21,65 @@ Part = Callable[[], Iterator[Found]]
 _WHOLE = "whole"
 """Sent when there is no more to be found: how the process ends after that is of no matter."""
 _SECONDS_TO_END = 30
+_STARTED = "started"
+_SECONDS_TO_START = 120
+PATIENCE = 120.0
+"""Seconds that a part may say nothing; loading a network onto a GPU and its first runs are the longest step."""
+MEASUREMENTS = 12
+"""At most, of ``Plan.seconds`` each, between two words of a part: batches of a way, the device's limits."""
 
 
 def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lambda _: None) -> None:
-    """Ceilings, networks, decoders and the server, on ``plan.device``, into ``results``, which has at any time what was
+    """Ceilings, decoders, the server and networks, on ``plan.device``, into ``results``, which has at any time what was
     measured so far; ``blobs`` are encoded pictures.
 
     All but the server is measured in processes of their own: what one of them leaves on the device disturbs no other,
     and if one crashes, that is a line among what is missing.
     """
-    gather(partial(parts.limits_of, plan), results, say, "the device's own limits")
-    if results.ceilings:
-        limits = Ceilings(**results.ceilings)
-        for spec in CLASSIFIERS:
-            gather(partial(parts.networks_of, plan, spec, limits, blobs), results, say, spec.network_model)
-    else:
-        results.missing.append("the networks alone: without the device's own limits there is no roofline")
+    patience = PATIENCE + MEASUREMENTS * plan.seconds
+    gather(partial(parts.limits_of, plan), results, say, "the device's own limits", patience)
     for spec in CLASSIFIERS:
-        gather(partial(parts.decoders_of, plan, spec, blobs), results, say, f"{spec.name}: decoders")
+        gather(partial(parts.decoders_of, plan, spec, blobs), results, say, f"{spec.name}: decoders", patience)
         if plan.served:
             say(f"{spec.name}: JPEG to verdict through Triton")
             _served(plan, spec, blobs, results)
+    if results.ceilings:
+        limits = Ceilings(**results.ceilings)
+        for spec in CLASSIFIERS:
+            for names in _by_process(spec, plan):
+                part = partial(parts.networks_of, plan, spec, limits, blobs, names)
+                gather(part, results, say, spec.network_model, patience)
+    else:
+        results.missing.append("the networks alone: without the device's own limits there is no roofline")
 
 
-def gather(part: Part, results: Results, say: Say, doing: str) -> None:
-    """Run ``part``, called ``doing``, in a process of its own and put what it finds into ``results`` as it comes."""
+def _by_process(spec: ModelSpec, plan: Plan) -> list[list[str]]:
+    """Names of the ways to run the network: those that can be measured in one process, and each other by itself."""
+    ways = networks.ways(spec, plan.device)
+    return [[way.name for way in ways if not way.recorded], *([way.name] for way in ways if way.recorded)]
+
+
+def gather(part: Part, results: Results, say: Say, doing: str, patience: float = PATIENCE) -> None:
+    """Run ``part``, called ``doing``, in a process of its own and put what it finds into ``results`` as it comes.
+
+    It is given up where it says nothing for ``patience`` seconds.
+    """
     say(doing)
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(part, sender))
     process.start()
     sender.close()  # or the end of the other one would not be seen
-    whole = False
+    whole, wait = False, float(_SECONDS_TO_START)
     try:
         while not whole:
+            if not receiver.poll(wait):
+                results.missing.append(f"{doing}: nothing was heard of it for {wait:g} s")
+                break
             kind, value = receiver.recv()
+            wait = patience
+            if kind == _STARTED:
+                continue
             if kind == _WHOLE:
                 whole = True
             elif kind == DOING:
@@ -60,7 +87,8 @@ def gather(part: Part, results: Results, say: Say, doing: str) -> None:
                 say(doing)
             else:
                 results.add(kind, value)
-        process.join(_SECONDS_TO_END)
+        if whole:
+            process.join(_SECONDS_TO_END)
     except EOFError:
         process.join(_SECONDS_TO_END)
         ended = "hung" if process.is_alive() else f"ended with code {process.exitcode}"
@@ -72,6 +100,7 @@ def gather(part: Part, results: Results, say: Say, doing: str) -> None:
 
 def _run(part: Part, sender: Connection) -> None:
     with sender:
+        sender.send((_STARTED, None))
         try:
             for found in part():
                 sender.send(found)
@@ -95,6 +124,7 @@ def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Result
         {
             "model": spec.name,
             "profile": plan.profile,
+            "file": _served_file(plan, spec),
             "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
             "pictures_per_second": found.pictures_per_second,
             "of_decoding": found.pictures_per_second / fastest if fastest else None,
@@ -102,3 +132,11 @@ def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Result
             "reason": found.reason,
         }
     )
+
+
+def _served_file(plan: Plan, spec: ModelSpec) -> str:
+    """Which of a network's files the profile `cuda` serves here; "" of the others."""
+    if plan.profile != "cuda":
+        return ""
+    names = read_configs(plan.repository, plan.profile)[spec.name].parameters["file"].string_value
+    return choose(plan.repository / spec.network_model / "1", names, compiled_for=compiled_for(str(plan.device))).name

@@ -45,11 +45,12 @@ def markdown(results: Results) -> str:
         ),
         "## JPEG to verdict through Triton",
         _table(
-            ["model", "profile", "right pictures/s", "of the fastest decoder", "wrong"],
+            ["model", "profile", "file", "right pictures/s", "of the fastest decoder", "wrong"],
             [
                 [
                     row["model"],
                     row["profile"],
+                    row["file"] or "-",
                     f"{row['pictures_per_second']:,.0f}",
                     "-" if row["of_decoding"] is None else f"{row['of_decoding']:.0%}",
                     f"{row['wrong']}, as: {row['reason']}" if row["wrong"] else "0",

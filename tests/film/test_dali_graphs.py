@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nvidia.dali import Pipeline
+from nvidia.dali import Pipeline, fn
+from nvidia.dali.data_node import DataNode
 
 from film import gate, specs
 from film.ops.dali import graphs
@@ -17,6 +18,20 @@ DEFINED = {
 NEGATIVE = (Path(__file__).parents[2] / "samples" / "negatives" / "sign.jpg").read_bytes()
 OLD_EXECUTOR = {"exec_dynamic": False, "exec_pipelined": False, "exec_async": False}
 """Servers may run a pipeline with it; it brings nothing back from a GPU."""
+
+
+def test_on_a_gpu_the_hardware_gets_all_that_it_can_decode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where DALI shares a batch out, the same picture has other pixels beside others."""
+    image, options = fn.decoders.image, []
+
+    def look(*inputs: DataNode, **given: object) -> DataNode:
+        options.append(given)
+        return image(*inputs, **given)
+
+    monkeypatch.setattr(fn.decoders, "image", look)
+    assert graphs.classifier_pipeline(244, "gpu", 0, threads=7)().num_threads == 7
+    assert graphs.classifier_pipeline(244, "cpu")().num_threads == specs.DALI_THREADS
+    assert [given.get("hw_decoder_load") for given in options] == [1.0, None]
 
 
 @pytest.mark.parametrize("name", DEFINED)

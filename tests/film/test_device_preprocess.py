@@ -1,5 +1,7 @@
 """Preprocessing, inversion and network of the cuda profile, with their device the CPU."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from film import device, gate, images, specs
 from film.device_preprocess import DeviceInversion, DevicePreprocess
 from film.network import NetworkError
+from film.ops.dali.runner import Runner
 from film.preprocess import invert, preprocess
 from film.torch_network import CPU_BATCH, load_torch_network
 
@@ -65,9 +68,48 @@ def test_what_fails_in_dali_all_the_same_is_done_by_the_cpu_and_dali_goes_on(
     assert on_cpu(PHOTOGRAPHS).valid.all()
 
 
+def test_whatever_dali_raises_costs_no_picture(on_cpu: DevicePreprocess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It turns errors of its own into those of Python's, a wrong index for one."""
+
+    def fail(*_: object) -> None:
+        raise IndexError("out of range")
+
+    looked_at: list[str] = []
+    monkeypatch.setattr("film.device_preprocess.end_if_broken", looked_at.append)
+    by_dali = on_cpu(PHOTOGRAPHS).pixels
+    with monkeypatch.context() as failing:
+        failing.setattr(Runner, "__call__", fail)
+        done = on_cpu(PHOTOGRAPHS)
+    assert looked_at == ["cpu"]
+    np.testing.assert_array_equal(done.pixels.numpy(), preprocess(PHOTOGRAPHS, SPEC.size).pixels)
+    assert not torch.equal(done.pixels, by_dali)
+    assert torch.equal(on_cpu(PHOTOGRAPHS).pixels, by_dali), "DALI goes on"
+
+
+@pytest.mark.parametrize(
+    ("where", "broken", "ended"), [("cuda:0", True, [1]), ("cuda:0", False, []), ("cpu", True, [])]
+)
+def test_a_process_that_cannot_use_its_gpu_any_more_ends(
+    where: str, broken: bool, ended: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the guard starts another; what is wrong is played."""
+
+    def synchronize(_: str) -> None:
+        if broken:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    codes: list[int] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    device.end_if_broken(where)
+    assert codes == ended
+
+
 def test_positives_are_those_of_the_cpu_profile() -> None:
     blobs = [PHOTOGRAPHS[0], CUT, PHOTOGRAPHS[1]]
-    for (positive, error), (wanted, reason) in zip(DeviceInversion("cpu")(blobs), invert(blobs), strict=True):
+    with ThreadPoolExecutor(2) as pool:
+        found = DeviceInversion("cpu", pool.map)(blobs)
+    for (positive, error), (wanted, reason) in zip(found, invert(blobs), strict=True):
         assert error == reason
         assert bool(positive) == bool(wanted)
         if wanted:

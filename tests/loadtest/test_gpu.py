@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import signal
+import time
 from functools import partial
 from pathlib import Path
 from threading import BrokenBarrierError
@@ -174,7 +177,7 @@ def test_the_device_that_was_named_is_the_current_one_in_every_part(monkeypatch:
     plan = Plan(torch.device("cuda:1"), DEFAULT_REPOSITORY, "cuda")
     for part in (
         parts.limits_of(plan),
-        parts.networks_of(plan, FILM_ORIGIN, LIMITS, BLOBS),
+        parts.networks_of(plan, FILM_ORIGIN, LIMITS, BLOBS, ()),
         parts.decoders_of(plan, FILM_ORIGIN, BLOBS),
     ):
         with pytest.raises(Chosen, match="cuda:1"):
@@ -217,17 +220,18 @@ def test_single_precision_is_that_and_nothing_else_is_changed(monkeypatch: pytes
 
 
 def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def stop(part: Part, results: Results, say: Say, doing: str) -> None:
-        if doing == f"{FILM_ORIGIN.name}: decoders":
-            raise KeyboardInterrupt
+    def stop(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
+        if doing == FILM_ORIGIN.network_model:
+            os.kill(os.getpid(), signal.SIGTERM)  # as `timeout` does
+            time.sleep(60)
         gather(part, results, say, doing)
 
     monkeypatch.setattr("loadtest.gpu.run.gather", stop)
     monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (FILM_ORIGIN,))
-    ran = CliRunner().invoke(main, [*USUAL, "--out", str(tmp_path / "gpu")])
+    ran = CliRunner().invoke(main, [*USUAL, "--no-served", "--out", str(tmp_path / "gpu")])
     assert ran.exit_code == 130
     found = json.loads((tmp_path / "gpu.json").read_text())
-    assert found["networks"]
+    assert found["decoders"]
     assert found["missing"][-1] == "what was to follow when it was interrupted"
     assert "interrupted" in (tmp_path / "gpu.md").read_text()
 
@@ -247,6 +251,28 @@ def test_a_part_that_crashes_costs_what_it_had_not_found_yet() -> None:
     assert said == ["both", "the other"]
     assert results.decoders == [{"decoder": "one"}]
     assert results.missing == ["the other: the process that measured it ended with code -11"]
+
+
+def test_a_part_that_says_nothing_is_given_up() -> None:
+    silent = "__import__('time').sleep(600) if step else ('decoders', {'decoder': 'one'}) for step in range(2)"
+    results = Results()
+    gather(partial(eval, f"({silent})"), results, lambda _: None, "two", patience=1)
+    assert results.decoders == [{"decoder": "one"}]
+    assert results.missing == ["two: nothing was heard of it for 1 s"]
+
+
+def test_what_was_found_is_in_the_file_before_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
+        gather(part, results, say, doing)
+        seen.append(json.loads((tmp_path / "gpu.json").read_text()))
+
+    monkeypatch.setattr("loadtest.gpu.run.gather", look)
+    monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (FILM_ORIGIN,))
+    dry_run(tmp_path / "gpu", "--no-served")
+    assert [bool(found["ceilings"]) for found in seen] == [False, True, True]
+    assert seen[-1]["decoders"]
 
 
 def test_a_part_that_fails_says_why_and_one_that_ends_badly_after_all_is_found_does_not_matter() -> None:
@@ -271,7 +297,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, ways: tuple[networks.Way, ...]) ->
     """The rows of ``ways`` of running ``negative_condition``, the first of which is trusted."""
     monkeypatch.setattr(networks, "ways", lambda *_: ways)
     plan = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
-    found = parts.networks_of(plan, NEGATIVE_CONDITION, LIMITS, BLOBS[:1])
+    found = parts.networks_of(plan, NEGATIVE_CONDITION, LIMITS, BLOBS[:1], [way.name for way in ways])
     return [value for kind, value in found if kind == "networks"]
 
 

@@ -115,7 +115,11 @@ def test_a_step_that_this_profile_does_not_take_is_refused() -> None:
     assert NET in cuda
     with pytest.raises(ServingError, match=f"no model '{NET}'; there are film_origin, "):
         patched(cuda, parse_overlay({NET: {"instances": 2}}))
-    assert set(patched(cuda, parse_overlay({FILM_ORIGIN.name: {"instances": 4}}))) == {FILM_ORIGIN.name}
+    changed = patched(cuda, parse_overlay({FILM_ORIGIN.name: {"instances": 4, "threads": 8}}))
+    assert set(changed) == {FILM_ORIGIN.name}
+    assert changed[FILM_ORIGIN.name].parameters["threads"].string_value == "8"
+    with pytest.raises(ServingError, match="has no streams to set"):
+        patched(cuda, parse_overlay({FILM_ORIGIN.name: {"streams": 2}}))
 
 
 def test_every_setting_reaches_the_configuration() -> None:

@@ -20,15 +20,17 @@ NO_DEVICE = None
 """DALI's device id for a pipeline that never touches a GPU."""
 
 
-def classifier_pipeline(size: int, device: Device, device_id: int | None = NO_DEVICE) -> Definition:
+def classifier_pipeline(
+    size: int, device: Device, device_id: int | None = NO_DEVICE, threads: int = specs.DALI_THREADS
+) -> Definition:
     """Defines ``ENCODED`` UINT8 [n] -> ``PIXELS`` UINT8 [size, size, 3], up to ``specs.MAX_BATCH`` at a time.
 
-    The output is on the device; ``device_id`` numbers the GPU.
+    The output is on the device; ``device_id`` numbers the GPU; ``threads`` are the host's.
     """
 
     @pipeline_def(  # type: ignore[untyped-decorator]
         batch_size=specs.MAX_BATCH,
-        num_threads=specs.DALI_THREADS,
+        num_threads=threads,
         device_id=device_id,
         prefetch_queue_depth=1,  # what is fed in comes out of the same run
         output_dtype=[types.UINT8],
@@ -75,9 +77,13 @@ def decode(data: DataNode, device: Device) -> DataNode:
     """Upright RGB pixels [h, w, 3] UINT8.
 
     On a GPU chroma is enlarged plainly and not smoothly as libjpeg-turbo does, which would keep the hardware decoder
-    out; it moves no probability by more than 0.003 (docs/gpu.md).
+    out; it moves no probability by more than 0.003 (docs/gpu.md). The hardware, where there is any, is given every
+    picture that it can take: by itself DALI gives it two thirds of a batch, and what a picture's pixels are would hang
+    on its place there.
     """
-    return fn.decoders.image(data, device="mixed" if device == "gpu" else "cpu", output_type=types.RGB)
+    if device == "gpu":
+        return fn.decoders.image(data, device="mixed", output_type=types.RGB, hw_decoder_load=1.0)
+    return fn.decoders.image(data, device="cpu", output_type=types.RGB)
 
 
 def extent(data: DataNode) -> DataNode:

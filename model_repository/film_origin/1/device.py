@@ -17,9 +17,10 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         spec = specs.classifier(args["model_name"])
         folder = Path(args["model_repository"]).parent / spec.network_model / args["model_version"]
-        names = json.loads(args["model_config"])["parameters"]["file"]["string_value"]
+        said = {name: value["string_value"] for name, value in json.loads(args["model_config"])["parameters"].items()}
         pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
-        self.classify = DeviceClassifier(spec, folder, names, device.of_instance(args), pool.map)
+        threads = int(said.get("threads", 0)) or specs.DALI_THREADS
+        self.classify = DeviceClassifier(spec, folder, said["file"], device.of_instance(args), pool.map, threads)
         log = pb_utils.Logger.log_warn if self.classify.slower else pb_utils.Logger.log_info
         log(f"{args['model_name']} serves {self.classify.file.name}{self.classify.slower}")
 

@@ -1,5 +1,7 @@
 """Colour negatives in, their positives out, on the device of this instance."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from film.device_preprocess import DeviceInversion
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self.invert = DeviceInversion(device.of_instance(args))
+        pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # encoders let go of the interpreter's lock
+        self.invert = DeviceInversion(device.of_instance(args), pool.map)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return [self.answer(request) for request in requests]
