@@ -48,12 +48,13 @@ def write_keras(weights: Path, out: Path, size: int = FILM_ORIGIN.size) -> Path:
 
     from export.errors import ExportError
     from film.specs import ONNX_TOLERANCE
-    from training import film_origin
+    from training import film_origin, grain
 
     try:
         network = film_origin.load(weights, size)
     except (ValueError, OSError) as error:
         raise ExportError(f"{weights} cannot be used: {error}") from error
+    grain.in_one_piece(network)  # Keras, operation by operation, takes half as long again in strips
     pixels = keras.Input((size, size, 3), name="pixels")
     answer: Any = pixels
     for layer in network.layers:
