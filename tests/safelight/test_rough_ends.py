@@ -3,7 +3,6 @@
 Files that are not there need no server, so the command itself can run.
 """
 
-import asyncio
 import io
 import json
 import os
@@ -20,7 +19,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import client.client
-from client import Client, FakeTransport, Request, Response, ServerFailed
+from client import Client, FakeTransport, ServerFailed
 from safelight.cli import main
 from safelight.sheet import write_sheet
 
@@ -72,31 +71,44 @@ def test_being_stopped_has_a_code_of_its_own(
             connection.close()
 
 
+ENDED = """
+import asyncio, os, signal, sys
+import client.client
+from client import FakeTransport
+from safelight.cli import main
+
+number = int(os.environ["NUMBER"])
+signal.signal(number, signal.SIG_DFL)  # where tests run under nohup it is ignored
+fake, asked = FakeTransport(), []
+answer = fake.infer
+
+async def infer(request, timeout):
+    asked.append(request)
+    if len(asked) == 2:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        await asyncio.sleep(3600)
+    return await answer(request, timeout)
+
+fake.infer = infer
+client.client.open_transport = lambda url, asynchronous: fake
+main(sys.argv[1:])
+"""
+"""A process of its own: some library of the many that other tests load takes the stack away that signals run on."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_what_was_answered_is_shown_when_the_command_is_ended(
-    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As `timeout`, a scheduler or a terminal that is closed does."""
-    fake = FakeTransport()
-    answer, asked = fake.infer, []
-
-    async def infer(request: Request, timeout: float) -> Response:
-        asked.append(request)
-        if len(asked) == 2:
-            os.kill(os.getpid(), number)
-            await asyncio.sleep(3600)
-        return await answer(request, timeout)
-
-    monkeypatch.setattr(fake, "infer", infer)
-    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
+def test_what_was_answered_is_shown_when_the_command_is_ended(number: signal.Signals, tmp_path: Path) -> None:
+    """As `timeout`, which sends it twice, a scheduler or a terminal that is closed does."""
     for name in ("first", "second"):
         (tmp_path / f"{name}.jpg").write_bytes(b"picture")
     options = ["--models", "film_origin", "--batch-size", "1", "--concurrency", "1"]
-    result = CliRunner().invoke(main, ["classify", str(tmp_path), *options])
-    assert result.exit_code == 128 + number
-    assert "first.jpg" in result.stdout
-    assert "second.jpg" not in result.stdout
-    assert signal.getsignal(number) is signal.SIG_DFL
+    command = [sys.executable, "-c", ENDED, "classify", str(tmp_path), *options]
+    environment = os.environ | {"NUMBER": str(int(number))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (128 + number, "")
+    assert "first.jpg" in done.stdout
+    assert "second.jpg" not in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["classify"], ["classify", "--json"], ["invert", "-o", "out"]])
