@@ -99,7 +99,8 @@ def _percentile(counts: NDArray[np.int64], percent: float) -> float:
     below = math.floor(position)
     cumulative = counts.cumsum()
     first, second = (int(np.searchsorted(cumulative, index, side="right")) for index in (below, below + 1))
-    return first + (min(second, 255) - first) * (position - below)
+    step, part = min(second, 255) - first, position - below
+    return first + step * part if part < 0.5 else first + step - step * (1 - part)  # to the last bit
 
 
 def _decode_jpeg(image: Image.Image, data: bytes, least_side: int | None) -> NDArray[np.uint8] | None:

@@ -149,7 +149,7 @@ def _half_to_even(double: DataNode) -> DataNode:
 
 
 def _percentile(image: DataNode, pixels: DataNode, percent: int) -> DataNode:
-    """numpy's linear percentile of each channel of an 8-bit picture, FLOAT64 [3].
+    """numpy's linear percentile of each channel of an 8-bit picture, FLOAT64 [3], to the last bit.
 
     DALI has no histogram. The value with ``rank`` others below it is found by bisection, a bit at a time, counting how
     many are at or below a threshold; the next larger one is needed only where the rank is the last of its value.
@@ -163,8 +163,12 @@ def _percentile(image: DataNode, pixels: DataNode, percent: int) -> DataNode:
     counted = _count(below)
     following = fn.reductions.min(math.max(image, _byte(255) * below), axes=(0, 1))
     last_of_its_value = (counted <= rank + 1) & (counted < pixels)
-    part = fn.cast(position % 100, dtype=types.FLOAT64) / 100
-    return value + part * ((following - value) * last_of_its_value)
+    # As numpy does it: a bit more or less and a level that falls on a whole number is another, of half a picture.
+    share = fn.cast(pixels * 0 + percent, dtype=types.FLOAT64) / 100
+    part = fn.cast(pixels - 1, dtype=types.FLOAT64) * share - rank
+    step = (following - value) * last_of_its_value
+    late = part >= 0.5
+    return (value + step - step * (1 - part)) * late + (value + step * part) * (part < 0.5)
 
 
 def _count(flags: DataNode) -> DataNode:
