@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import pytest
 import torch
 
@@ -14,6 +14,9 @@ from export.labelled import Pictures
 from export.source import Source
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
 from training import film_origin, grain, negative_condition
+
+if TYPE_CHECKING:  # training chooses its backend, and must come first
+    import keras
 
 SIDE = 100
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -44,7 +47,7 @@ def _film_origin(network: str, weights: Path) -> Exportable:
     return Exportable(SMALL, FilmOriginGraph, partial(load_in_strips, size=SIDE))
 
 
-def load_in_strips(weights: Path, size: int) -> keras.Model:
+def load_in_strips(weights: Path, size: int) -> "keras.Model":
     """The network of ``weights``; grain is measured in strips of two rows of blocks, as large pictures are of more."""
     network = film_origin.load(weights, size)
     for layer in network.layers:

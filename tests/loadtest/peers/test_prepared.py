@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("keras", reason="exporting needs the train extra")
+pytest.importorskip("torch", reason="exporting needs the train extra")
 
 from film.specs import FILM_ORIGIN
 from loadtest.peers.prepared import WEIGHTS, prepare, sha256
