@@ -230,7 +230,7 @@ def _block_means(sharp: Any, smooth: Any, side: int, strip: int) -> Any:
     means = []
     for start in range(0, pixels, step):
         end = min(start + step, pixels)
-        # A picture in one piece is not sliced: copies of nothing but copies stay in some exporters' files.
+        # A picture in one piece is not sliced: a slice that takes everything stays in some exporters' files.
         band = sharp - smooth if step == pixels else sharp[:, start:end] - smooth[:, start:end]
         if end == pixels:
             reached = ops.pad(band, ((0, 0), (0, further)))
