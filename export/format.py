@@ -17,7 +17,7 @@ FORMATS = {
     "torchscript": "TorchScript, for Triton's pytorch_libtorch",
     "pt2": "torch.export compiled by AOTInductor, for Triton's torch_aoti",
     "openvino": "OpenVINO's own file; f32 or bf16 is chosen when it is loaded",
-    "openvino_int8": "negative_condition, the greater part in int8: served where the processor has VNNI or AMX",
+    "openvino_int8": "negative_condition, the greater part in int8: served where the processor has AVX2",
     "tensorrt": "TensorRT engine, built and tried on the GPU that will serve it",
     "tensorrt_rtx": "TensorRT-RTX engine, built without a GPU for several generations",
 }

@@ -15,8 +15,9 @@ INT8_FILE = f"model_int8{OPENVINO_SUFFIX}"
 """What is computed in int8 for the greater part."""
 COMPILED_SUFFIX = ".pt2"
 """Machine code of the device that its manifest names under ``compiled_for``."""
-INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
-"""Of a processor that adds products of bytes up in 32 bits. Others do it in 16, which overflow: other answers."""
+INT8_FLAG = "avx2"
+"""Of a processor that OpenVINO has kernels in int8 for. Without VNNI they add pairs of products of bytes in 16 bits,
+which saturate now and then: too seldom to matter (docs/export.md, int8)."""
 
 
 def manifest_file(model: Path) -> Path:
@@ -32,7 +33,7 @@ def has_int8() -> bool:
     except OSError:
         return False
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return not INT8_FLAGS.isdisjoint(flags)
+    return INT8_FLAG in flags
 
 
 def choose(folder: Path, names: str, runtime: str = "auto", precision: str = "auto", compiled_for: str = "") -> Path:

@@ -35,7 +35,7 @@ from tests.export.conftest import SAMPLES, SMALL, MakeSource
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 PORTABLE = ("torchscript", "openvino")
-needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has neither VNNI nor AMX")
+needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no AVX2")
 
 
 def check(source: Source, name: str, folder: Path) -> Path:
