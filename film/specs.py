@@ -253,6 +253,8 @@ PARITY_TOLERANCE: dict[Arithmetic, float] = {"fp32": 1e-3, "fp16": 1e-2, "bf16":
 """Largest difference of a probability between the trained network and an exported one, by the latter's arithmetic."""
 ONNX_TOLERANCE = PARITY_TOLERANCE["fp32"]
 """The same of an ONNX file, whose weights are stored in half precision and computed with in single."""
+OUTLIER_TOLERANCE = 0.05
+"""The same in arithmetic below fp32 on the odd one of hundreds of labelled pictures."""
 LARGEST_ACCURACY_LOSS = 0.005
 """Share of verdicts on labelled pictures that arithmetic below fp32 may get wrong on top of the trained network's."""
 ENGINE_BATCHES = (1, 16, MAX_BATCH)

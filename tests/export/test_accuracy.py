@@ -6,7 +6,14 @@ import pytest
 from export.accuracy import check_accuracy, compare
 from export.errors import ParityError
 from export.labelled import CALIBRATION_SEED, JUDGING_SEED, SHARED, Labelled, Pictures
-from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, ModelSpec, TensorSpec
+from film.specs import (
+    FILM_ORIGIN,
+    FILM_ORIGIN_EXPLAIN,
+    NEGATIVE_CONDITION,
+    OUTLIER_TOLERANCE,
+    ModelSpec,
+    TensorSpec,
+)
 from tests.export.conftest import SAMPLES, MakeSource
 
 SPEC = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
@@ -59,6 +66,16 @@ def test_an_answer_that_is_no_number_is_refused(broken: float, picture: int) -> 
     after = np.where(np.arange(COUNT) == picture, broken, BEFORE)  # of pictures that are "no": NaN is not over a half
     with pytest.raises(ParityError, match="abacus on 250 toys gives a SCORES that is not finite"):
         check(BEFORE, after)
+
+
+@pytest.mark.parametrize("off", [0.04, 0.06])
+def test_no_answer_may_be_far_off_though_no_verdict_turns(off: float) -> None:
+    after = np.where(np.arange(COUNT) == 10, BEFORE + off, BEFORE)
+    if off < OUTLIER_TOLERANCE:
+        assert check(BEFORE, after).largest_differences == {"SCORES": pytest.approx(off)}  # type: ignore[attr-defined]
+    else:
+        with pytest.raises(ParityError, match=r"SCORES that is 0\.06 away from the trained network's; 0\.05"):
+            check(BEFORE, after)
 
 
 def test_negatives_to_calibrate_on_are_not_those_to_judge_by(make_source: MakeSource) -> None:
