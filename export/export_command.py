@@ -67,7 +67,7 @@ EPILOG = "\b\nFormats:\n" + "\n".join(f"  {name:<14} {line}" for name, line in F
     help="Photographs that negatives are simulated from, to calibrate int8 and to judge reduced precision by. "
     "[default: those that the training takes]",
 )
-@click.option("--calibration", default=300, show_default=True, help="Simulated negatives to calibrate int8 on.")
+@click.option("--calibration", default=1200, show_default=True, help="Simulated negatives to calibrate int8 on.")
 @click.option("--judging", default=500, show_default=True, help="Simulated negatives to judge reduced precision by.")
 @click.option("--device", default="cpu", show_default=True, help="Of files that run in PyTorch: cpu or cuda.")
 @click.option(

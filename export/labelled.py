@@ -43,7 +43,7 @@ class Pictures:
 
     data: tuple[Path, ...] = ()
     cache: Path = Path(".cache/export")
-    calibration: int = 300
+    calibration: int = 1200
     judging: int = 500
     real: bool = True
 

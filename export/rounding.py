@@ -7,13 +7,13 @@ are those that say most nearly, in least squares, of bytes what the trained ones
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from export.equalise import AT_A_TIME, largest_inputs
+from export.equalise import AT_A_TIME
 from training.negative_condition import NegativeCondition
 
 LEVELS, BYTE = 127, 255
@@ -27,18 +27,18 @@ BLOCK = 128
 
 
 @torch.no_grad()
-def rounded(network: NegativeCondition, names: Sequence[str], pictures: Tensor) -> NegativeCondition:
-    """A copy of ``network`` in which the convolutions ``names`` have weights that int8 holds, the others of bf16.
+def rounded(network: NegativeCondition, ranges: Mapping[str, float], pictures: Tensor) -> NegativeCondition:
+    """A copy of ``network`` in which the convolutions of ``ranges`` have weights that int8 holds, the others of bf16.
 
-    Each is made for inputs that are bytes, as those of ``pictures``, float [n, 3, h, w], become, or bf16.
+    Each is made for its inputs on ``pictures``, float [n, 3, h, w], as they are when rounded: to bytes that reach from
+    0 to its range, or to bf16.
     """
     network = copy.deepcopy(network)
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)}
-    largest = {name: float(values.max()) for name, values in largest_inputs(network, names, pictures).items()}
-    sums = _sums(network, layers, largest, pictures)
+    sums = _sums(network, layers, ranges, pictures)
     for name, layer in layers.items():
         weights = fitted(layer.weight.flatten(1), sums[name])
-        rounding = round_to_int8(weights) if name in largest else _round_to_bf16
+        rounding = round_to_int8(weights) if name in ranges else _round_to_bf16
         layer.weight.copy_(round_columns(weights, sums[name].products, rounding).view_as(layer.weight))
     return network
 
@@ -50,8 +50,8 @@ class Sums(NamedTuple):
     lost: Tensor
 
 
-def _sums(network: nn.Module, layers: dict[str, Any], largest: dict[str, float], pictures: Tensor) -> dict[str, Sums]:
-    """Of each of ``layers``, whose inputs become bytes if their ``largest`` is known, and else bf16."""
+def _sums(network: nn.Module, layers: dict[str, Any], ranges: Mapping[str, float], pictures: Tensor) -> dict[str, Sums]:
+    """Of each of ``layers``, whose inputs become bytes of its range, if it has one, and else bf16."""
     generator = torch.Generator().manual_seed(0)
     sides = {name: layer.weight[0].numel() for name, layer in layers.items()}
     found = {name: Sums(torch.zeros(side, side), torch.zeros(side, side)) for name, side in sides.items()}
@@ -60,8 +60,8 @@ def _sums(network: nn.Module, layers: dict[str, Any], largest: dict[str, float],
         patches = nn.functional.unfold(given, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
         drawn = torch.randperm(patches.shape[2], generator=generator)[:POSITIONS]
         exact = patches[:, :, drawn].transpose(0, 1).flatten(1)
-        step = largest.get(name, 0.0) / BYTE
-        rough = (exact / step).round() * step if step else exact.bfloat16().float()
+        step = ranges.get(name, 0.0) / BYTE
+        rough = (exact / step).round().clamp(0, BYTE) * step if step else exact.bfloat16().float()
         found[name].products.addmm_(rough, rough.T)
         found[name].lost.addmm_(exact - rough, rough.T)
 

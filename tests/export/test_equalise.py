@@ -116,7 +116,7 @@ def test_weights_are_fitted_to_rough_inputs() -> None:
 def test_convolutions_hold_what_int8_holds_and_the_others_what_bf16_does(
     network: NegativeCondition, pictures: Tensor
 ) -> None:
-    done = rounded(network, [CONVOLUTION], pictures)
+    done = rounded(network, {CONVOLUTION: 3.0}, pictures)
     for name, module in done.named_modules():
         if isinstance(module, nn.Conv2d):
             weight = module.weight.flatten(1)
