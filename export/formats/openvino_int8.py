@@ -44,8 +44,8 @@ LEFT = {
 """Recipes, the fastest first: which others are left, those that lose most for their time. The first whose answers are
 near enough is kept."""
 
-WITH_PLAIN = 80
-"""Pictures of nothing to calibrate on too: in a negative's wide even places no rounding averages out."""
+TO_A_PLAIN_ONE = 15
+"""Negatives for each picture of nothing that is calibrated on too: in wide even places no rounding averages out."""
 HEADROOM = {"layer1": 1.05, "layer2": 1.05, "layer3": 1.4, "layer4": 1.4}
 """How far the bytes of a stage's activations reach, times the largest that the calibration showed. Other negatives go
 further, in the last stages by up to half, and what was cut off there moved a place of the map by 0.15; there coarser
@@ -81,7 +81,7 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
             refusals.append(f"{recipe}: {error}")
             continue
         done, of = in_int8(model)
-        facts = {"recipe": recipe, "in_int8": done, "convolutions": of, "calibrated_on": len(negatives) + WITH_PLAIN}
+        facts = {"recipe": recipe, "in_int8": done, "convolutions": of, "calibrated_on": len(negatives)}
         return facts | ({"refused": refusals} if refusals else {})
     raise ParityError(f"No way of quantising {source.spec.name} was near enough. {'; '.join(refusals)}")
 
@@ -90,7 +90,7 @@ def quantised(source: Source, negatives: NDArray[np.uint8], recipe: str) -> Any:
     """OpenVINO's model of ``source`` by one of ``LEFT``, calibrated on ``negatives`` uint8 [n, size, size, 3]."""
     assert isinstance(source.graph, NegativeConditionGraph)
     assert isinstance(source.graph.network, NegativeCondition)
-    plain = plain_pictures(source.spec.size, WITH_PLAIN)
+    plain = plain_pictures(source.spec.size, -(-len(negatives) // TO_A_PLAIN_ONE))
     network, ranges = _with_ranges(source.graph.network, _as_floats(np.concatenate((negatives, plain))), recipe)
     some = _as_floats(np.concatenate((negatives[::EVERY], plain)))
     graph = NegativeConditionGraph(rounded(network, ranges, some)).eval()

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 import torch
 from torch import nn
@@ -137,8 +139,27 @@ def test_the_server_s_loader_reads_openvino_s_own_file(make_source: MakeSource, 
 def test_int8_is_of_the_trunk_but_for_what_a_recipe_leaves(make_source: MakeSource) -> None:
     source = make_source("condition")
     assert len(convolutions(source.graph.network)) == 16
-    model = quantised(source, source.pictures.to_calibrate(source.spec), "fast")
+    negatives = source.pictures.to_calibrate(source.spec)
+    model = quantised(source, negatives, "fast")
     assert in_int8(model) == (16 - len(LEFT["fast"]), 25)
+    for reached, range_ in _reached(model, source.spec, negatives):
+        assert 0 < 1.02 * reached < range_, "what other pictures give there would be cut off"
+
+
+def _reached(model: Any, spec: ModelSpec, pictures: np.ndarray) -> list[tuple[float, float]]:
+    """The largest that each quantiser of activations in ``model`` is given of ``pictures``, and the range it has."""
+    quantisers = [
+        source
+        for op in model.get_ordered_ops()
+        if op.get_type_name() == "Convolution"
+        and (source := op.input_value(0).get_node()).get_type_name() == "FakeQuantize"
+    ]
+    ranges = [float(quantiser.input_value(2).get_node().get_data().max()) for quantiser in quantisers]
+    model.add_outputs([quantiser.input_value(0) for quantiser in quantisers])
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    got = compiled({spec.pixels.name: pictures, VALID.name: np.ones((len(pictures), *VALID.shape), np.bool_)})
+    given = [float(got[output].max()) for output in compiled.outputs[len(spec.outputs) :]]
+    return list(zip(given, ranges, strict=True))
 
 
 @needs_int8
