@@ -142,8 +142,9 @@ def test_int8_is_of_the_trunk_but_for_what_a_recipe_leaves(make_source: MakeSour
     negatives = source.pictures.to_calibrate(source.spec)
     model = quantised(source, negatives, "fast")
     assert in_int8(model) == (16 - len(LEFT["fast"]), 25)
-    for reached, range_ in _reached(model, source.spec, negatives):
-        assert 0 < 1.02 * reached < range_, "what other pictures give there would be cut off"
+    room = [range_ / reached for reached, range_ in _reached(model, source.spec, negatives)]
+    assert min(room) > 1
+    assert sum(share > 1.2 for share in room) >= 8, "the last two stages would cut off what other pictures give there"
 
 
 def _reached(model: Any, spec: ModelSpec, pictures: np.ndarray) -> list[tuple[float, float]]:
