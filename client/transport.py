@@ -102,7 +102,8 @@ def parse_address(text: str) -> Address:
     except ValueError as error:
         raise InvalidAddress(f"{text!r} is not a server's address: {error}") from None
     if parts.scheme not in SCHEMES:
-        raise InvalidAddress(f"{text!r} starts with {parts.scheme}://; use grpc://, grpcs://, http:// or https://")
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise InvalidAddress(f"{text!r} starts with {parts.scheme}://; use one of {known}")
     if not host or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise InvalidAddress(f"{text!r} is not a server's address; it should look like localhost:{GRPC_PORT}")
     default = HTTP_PORT if parts.scheme.startswith("http") else GRPC_PORT

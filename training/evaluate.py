@@ -28,7 +28,7 @@ Examples:
   python -m training evaluate
   python -m training evaluate --data photographs --data more.csv --negatives negatives
   python -m training evaluate --models film_origin --weights runs/mine --out out/mine --quick"""
-COMMANDS = """python -m training {name} --data ../shared/data/licensed    # trains; see docs/training.md
+COMMANDS = """python -m training {name} --data folder    # trains; folder/digital; see docs/training.md
 python -m training evaluate --cards docs/models    # measures; writes this card
 python -m export    # publishes it to the server, if the parity gate lets it"""
 

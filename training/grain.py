@@ -4,7 +4,7 @@ The first half is fixed: residuals of luma at three scales, their second to four
 blocks, averaged over the picture with more weight on its smooth parts. Noise residuals are how cameras are told apart
 in forensics (Fridrich and Kodovsky, "Rich Models for Steganalysis of Digital Images", 2012; Lukas, Fridrich and Goljan,
 "Digital Camera Identification from Sensor Pattern Noise", 2006). The second half is trained: many logistic units that
-each see a tenth of the statistics and learn from half of the photographs (Ho, "The Random Subspace Method", 1998;
+each see two fifths of the statistics and learn from half of the photographs (Ho, "The Random Subspace Method", 1998;
 Breiman, "Bagging Predictors", 1996). No unit can lean on a quirk of the simulation, which is why this network carries
 over to real film where a free convolutional one does not (docs/training.md has the figures).
 

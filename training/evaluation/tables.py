@@ -60,7 +60,7 @@ def uses(judged: Judgement) -> Table:
     spec = judged.spec
     rows = []
     for name, threshold, purpose in (
-        ("sort", spec.threshold, "both labels alike; what the client answers"),
+        ("(none)", spec.threshold, "both labels alike; what the client answers"),
         *((use.name, use.threshold, use.purpose) for use in spec.uses),
     ):
         found = measure(judged.scores, judged.targets, judged.sources, threshold)
