@@ -190,8 +190,8 @@ class _InSharedMemory:
             with self._lock:
                 self._registered.pop(region.name, None)
             raise RequestRejected(
-                f"{self._address} does not see this machine's shared memory: it is on another machine, in another "
-                f"container or another user's. Leave +shm out of the address ({error})"
+                f"{self._address} does not take this machine's shared memory: it is on another machine, in another "
+                f"container or another user's, or listens to other machines. Leave +shm out of the address ({error})"
             ) from error
         finally:
             region.file.unlink()

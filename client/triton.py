@@ -44,6 +44,8 @@ _TOO_MANY = "batch-size must be <="
 """How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
 _QUEUE_FULL = "Exceeds maximum queue size"
 """How it refuses a request that a model's queue has no place for; the status is that of a server that is down."""
+_RESTRICTED = "is restricted, expecting header"
+"""How it says that it wants a key for this; over gRPC with the status of a server that is down, too."""
 _COMING_BACK = ("is not healthy", "has no available versions", "Unable to find shared memory region")
 """How it says, with statuses that do not tell either, that a model's process died, that the model is not loaded at the
 moment (`safelight serve` loads a model again whose process died), and that it was started anew and knows none of the
@@ -90,7 +92,7 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
         return RequestTooLarge(f"{address} refused the batch: {text}")
     if _QUEUE_FULL.lower() in text.lower():
         return overloaded(address, text)
-    kind = _KINDS.get(status, ServerFailed)
+    kind = RequestRejected if _RESTRICTED in text else _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:
         return timed_out(address, timeout)
     if kind is ServerUnavailable or any(words in text for words in _COMING_BACK):

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from film import specs
+from serving.access import HEADER, KEY_VARIABLE
 from serving.errors import ServingError
 from serving.overlay import KEYS
 from serving.settings import DEFAULT_REPOSITORY, PROFILES, Device, LogLevel, Settings
@@ -90,6 +91,16 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
 )
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written when the server is ready and proved.")
 @click.option("--stop-with", type=click.IntRange(0), default=0, metavar="PID", help="Stop when this process ends.")
+@click.option(
+    "--admin-key",
+    default="",
+    envvar=KEY_VARIABLE,
+    show_envvar=True,
+    metavar="KEY",
+    help=f"What loading models, tracing and Triton's log settings ask for (header {HEADER}; over gRPC "
+    f"triton-grpc-protocol-{HEADER}); one is made up if none is given. With a --host beyond this machine shared "
+    "memory asks for it, too.",
+)
 def serve(**options: typing.Any) -> None:
     """Serve the models on a Triton Inference Server, in the foreground."""
     from serving.launch import launch
@@ -101,7 +112,7 @@ def serve(**options: typing.Any) -> None:
 
 
 def arguments(settings: Settings) -> list[str]:
-    """The options of `serve` that give these settings."""
+    """The options of `serve` that give these settings but for the key, which goes into the environment."""
     options: dict[str, object] = {
         "profile": settings.profile,
         "device": settings.device,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import film
+from serving import access
 from serving.overlay import Overlay
 from serving.plain import plain
 from serving.settings import Settings, profile
@@ -25,7 +26,8 @@ def command(
     shared_memory_prefix: str,
     overlay: Overlay = Overlay(),  # noqa: B008 - frozen
 ) -> list[str]:
-    """The program and its arguments. Of ``overlay``, what Triton takes as flags; the rest is in its repository."""
+    """The program and its arguments, for a numeric ``host`` and an ``admin_key``. Of ``overlay``, what Triton takes as
+    flags; the rest is in its repository."""
     chosen = profile(settings.profile)
     flags = {
         "model-repository": settings.repository,
@@ -57,6 +59,7 @@ def command(
         str(server.program),
         "--disable-auto-complete-config",
         *(f"--{name}={value}" for name, value in flags.items()),
+        *access.flags(settings.host, settings.admin_key),
         *(f"--load-model={model}" for model in settings.models),
         *(f"--backend-config=python,{name}={value}" for name, value in backend.items()),
         *chosen.flags,

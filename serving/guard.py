@@ -15,7 +15,7 @@ import urllib.request
 from typing import NoReturn
 
 from film import specs
-from serving import leftovers
+from serving import access, leftovers
 from serving.errors import ServingError
 from serving.watch import Ended, Watch, clean_up, companion, give_up, send, wait
 
@@ -121,7 +121,10 @@ def steps(public: str) -> tuple[str, ...]:
 
 def _post(watch: Watch, what: str, body: dict[str, object]) -> None:
     request = urllib.request.Request(
-        f"http://{watch.http}/v2/repository/models/{what}", json.dumps(body).encode(), method="POST"
+        f"http://{watch.http}/v2/repository/models/{what}",
+        json.dumps(body).encode(),
+        {access.HEADER: watch.admin_key},
+        method="POST",
     )
     try:
         with urllib.request.urlopen(request, timeout=_LOAD_SECONDS):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from film import specs
-from serving import gpu, leftovers
+from serving import access, gpu, leftovers
 from serving.artefacts import network_file
 from serving.command import command, environment
 from serving.container import find_container
@@ -26,7 +26,7 @@ from serving.wheel import find_wheel
 def launch(settings: Settings) -> NoReturn:
     """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start."""
     check(settings)
-    settings = replace(settings, host=_numeric(settings.host))
+    settings = replace(settings, host=_numeric(settings.host), admin_key=access.key(settings.admin_key))
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
     overlay = read_overlay(settings.overlay, settings.profile) if settings.overlay else Overlay()
     leftovers.remove_all()
@@ -35,6 +35,7 @@ def launch(settings: Settings) -> NoReturn:
         settings.ready_file.unlink(missing_ok=True)
     argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()), overlay)
     variables = environment(settings, server, os.environ)
+    variables.pop(access.KEY_VARIABLE, None)
     print(f"Starting Triton. {profile(settings.profile).notice}".rstrip(), file=sys.stderr, flush=True)
     _start_watcher(settings)
     if overlay.cores:
@@ -164,6 +165,7 @@ def _start_watcher(settings: Settings) -> None:
         exit_timeout=settings.exit_timeout,
         ready_file=str(settings.ready_file or ""),
         stop_with=settings.stop_with,
+        admin_key=settings.admin_key,
     )
     child = os.fork()
     if child == 0:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from serving import leftovers
+from serving import access, leftovers
 from serving.cli import arguments
 from serving.errors import ServingError
 from serving.settings import Settings
@@ -35,7 +35,9 @@ class ServerProcess:
     def __init__(self, settings: Settings | None = None, *, log: Path | None = None) -> None:
         self._workspace = tempfile.TemporaryDirectory(prefix="safelight-")
         self._ready_file = Path(self._workspace.name, "ready")
-        self.settings = replace(settings or on_free_ports(), ready_file=self._ready_file, stop_with=os.getpid())
+        asked = settings or on_free_ports()
+        key = access.key(asked.admin_key)
+        self.settings = replace(asked, ready_file=self._ready_file, stop_with=os.getpid(), admin_key=key)
         self.log = log or Path(self._workspace.name, "log")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,7 +66,12 @@ class ServerProcess:
         command = [sys.executable, "-m", "serving", *arguments(self.settings)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                env={**os.environ, access.KEY_VARIABLE: self.settings.admin_key},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         deadline = time.monotonic() + self.settings.ready_timeout + _CHECK_SECONDS
         while not self._ready_file.exists():

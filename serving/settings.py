@@ -114,7 +114,7 @@ class Settings:
     ``device`` "cpu" keeps the models of a GPU profile off the GPU. ``overlay`` is a file of settings for this machine
     (`serving.overlay`), or its folder. ``backend_directory`` goes before the backends that the server brought.
     ``ready_file`` is written once the server has proved itself. The server stops when the process ``stop_with`` ends;
-    0 is for none.
+    0 is for none. ``admin_key`` is what `serving.access` asks for; '' for one that is made up.
     """
 
     profile: str = "cpu"
@@ -132,6 +132,7 @@ class Settings:
     exit_timeout: int = 30
     ready_file: Path | None = None
     stop_with: int = 0
+    admin_key: str = ""
 
     @property
     def ports(self) -> dict[str, int]:

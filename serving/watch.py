@@ -34,6 +34,7 @@ class Watch:
     exit_timeout: float
     ready_file: str
     stop_with: int
+    admin_key: str
 
     def to_json(self) -> str:
         """For the watcher's command line."""

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,7 +71,7 @@ def _announce(watch: Watch) -> None:
     )
     if watch.ready_file:
         unfinished = Path(f"{watch.ready_file}.unfinished")
-        unfinished.write_text(watch.to_json(), encoding="utf-8")
+        unfinished.write_text(replace(watch, admin_key="").to_json(), encoding="utf-8")
         unfinished.replace(watch.ready_file)
 
 

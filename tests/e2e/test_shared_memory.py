@@ -116,7 +116,7 @@ def test_a_server_elsewhere_is_an_error_that_says_so(
     url: str, photographs: list[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("client.shared_memory._FOLDER", tmp_path)  # as in a container of its own
-    with Client(url) as client, pytest.raises(RequestRejected, match=r"does not see this machine's.*Leave \+shm out"):
+    with Client(url) as client, pytest.raises(RequestRejected, match=r"does not take this machine's.*Leave \+shm out"):
         client.classify(photographs[:1], QUICK)
     assert not list(tmp_path.iterdir())
 
