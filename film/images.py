@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from film import specs
+from film.container import check_parts, check_scans
 from film.errors import DamagedImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedImage
 
 JPEG_FORMATS = ("JPEG", "MPO")
@@ -60,6 +61,7 @@ def open_image(
     kind = _kind(data)
     if kind is None:
         raise UnsupportedImage(f"not a JPEG, PNG, TIFF or WebP picture (it starts with {data[:8]!r})")
+    check_parts(kind, data)
     with _decoding(kind):
         try:
             image = Image.open(io.BytesIO(data), formats=[kind])
@@ -71,6 +73,8 @@ def open_image(
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} in all")
+    if kind == "JPEG":
+        check_scans(data, width * height)
     return image
 
 

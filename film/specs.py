@@ -189,6 +189,11 @@ MAX_IMAGE_BYTES = 256 * 2**20
 """Largest encoded picture that is looked at: a 24-megapixel 16-bit TIFF is 144 MB."""
 MAX_IMAGE_PIXELS = 200_000_000
 """Largest picture that is decoded; checked from the header, before any memory is spent."""
+MAX_PARTS, BYTES_A_PART = 2**16, 256
+"""How many segments, chunks or strips a file may have, and for how many bytes one more."""
+MAX_JPEG_SCANS, MAX_SCANNED_PIXELS = 100, 20 * MAX_IMAGE_PIXELS
+"""How often a JPEG may have its decoder go over its pixels, and over how many in all. Encoders write ten to twenty
+scans; libtiff takes no more than a hundred either. A pixel costs 2 or 3 nanoseconds each time."""
 MAX_BATCH = 64
 """Largest batch of a request, in pictures."""
 DALI_MAX_PIXELS = 2**25
