@@ -5,6 +5,7 @@
 
 import io
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,9 +23,12 @@ _BACKGROUND = (255, 255, 255)
 _ORIENTATION = 0x0112
 _SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR = 254, 258, 259, 262, 284
 """Tags of TIFF 6.0: what kind of page it is, bits of each sample, and how samples are packed, meant and laid out."""
+_STRIP_PIXELS = 2**20
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 _READ_BY_CONVERT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
+# A file with many faults has it say as much about each, and each is remembered.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 # Pillow's own bomb guard stops at 179 megapixels, below what a drum scan has; `open_image` applies our limit instead.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -43,7 +47,7 @@ def decode(
     image = open_image(data, max_bytes=max_bytes, max_pixels=max_pixels)
     with _decoding(image.format or "the picture"):
         image.load()
-        return np.ascontiguousarray(_upright(_to_rgb(image), orientation(image)))
+        return np.ascontiguousarray(apply_orientation(_pixels(image), orientation(image)))
 
 
 def open_image(
@@ -113,22 +117,33 @@ def apply_orientation(pixels: NDArray[np.uint8], value: int) -> NDArray[np.uint8
     return pixels
 
 
-def _upright(image: Image.Image, value: int) -> NDArray[np.uint8]:
-    return apply_orientation(np.asarray(image), value)
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """RGB as stored, (height, width, 3). Strip by strip: Pillow copies several times, up to 12 bytes a pixel."""
+    if image.mode not in (*_GREY_16_BIT, *_READ_BY_CONVERT) and not image.has_transparency_data:
+        raise UnsupportedImage(f"{image.format} with pixels of kind {image.mode!r} is not read; save it as 8 or 16 bit")
+    # Pillow knows of 8 bits only that zero may be white.
+    turned = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC, 0) == 0  # type: ignore[attr-defined]
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image.crop((0, top, width, bottom)) if rows < height else image
+        pixels[top:bottom] = _grey(strip, turned) if image.mode in _GREY_16_BIT else np.asarray(_to_rgb(strip))
+    return pixels
+
+
+def _grey(image: Image.Image, zero_is_white: bool) -> NDArray[np.uint8]:
+    """The high bytes of 16-bit grey, (height, width, 1)."""
+    high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+    return (np.uint8(255) - high_byte if zero_is_white else high_byte)[..., np.newaxis]
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _GREY_16_BIT:
-        high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC, 0) == 0:  # type: ignore[attr-defined]
-            high_byte = np.uint8(255) - high_byte  # zero is white, as Pillow knows of 8 bits only
-        return Image.fromarray(high_byte).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (*_BACKGROUND, 255)), rgba).convert("RGB")
-    if image.mode not in _READ_BY_CONVERT:
-        raise UnsupportedImage(f"{image.format} with pixels of kind {image.mode!r} is not read; save it as 8 or 16 bit")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @contextmanager

@@ -189,6 +189,8 @@ MAX_IMAGE_BYTES = 256 * 2**20
 """Largest encoded picture that is looked at: a 24-megapixel 16-bit TIFF is 144 MB."""
 MAX_IMAGE_PIXELS = 200_000_000
 """Largest picture that is decoded; checked from the header, before any memory is spent."""
+LARGE_IMAGE_PIXELS = 50_000_000
+"""Of larger pictures each preprocessing process decodes one at a time, whatever its threads."""
 MAX_PARTS, BYTES_A_PART = 2**16, 256
 """How many segments, chunks or strips a file may have, and for how many bytes one more."""
 MAX_JPEG_SCANS, MAX_SCANNED_PIXELS = 100, 20 * MAX_IMAGE_PIXELS

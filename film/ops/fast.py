@@ -5,6 +5,8 @@ reference decodes, so that both accept the same pictures and refuse the others i
 """
 
 import math
+import threading
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -18,6 +20,8 @@ from film.ops import reference
 
 # A request is one core's work: Triton's instances are the parallelism, threads within would only fight over cores.
 cv2.setNumThreads(1)
+_one_large = threading.Lock()
+"""Held while a large picture is decoded for a network: the largest takes 1.8 GB, and there is a thread a core."""
 _LANCZOS = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.lanczos3))
 
 
@@ -35,8 +39,9 @@ def decode_crop_resize(data: bytes, size: int) -> NDArray[np.uint8]:
         ImageError: as `film.images.decode` does.
     """
     image = images.open_image(data)
-    pixels = _decode_jpeg(image, data, least_side=math.ceil(size * specs.SCALED_DECODE_MARGIN))
-    return crop_resize(images.decode(data) if pixels is None else pixels, size)
+    with _one_large if image.width * image.height > specs.LARGE_IMAGE_PIXELS else nullcontext():
+        pixels = _decode_jpeg(image, data, least_side=math.ceil(size * specs.SCALED_DECODE_MARGIN))
+        return crop_resize(images.decode(data) if pixels is None else pixels, size)
 
 
 def crop_resize(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
