@@ -18,6 +18,7 @@ from client.errors import (
     ServerUnavailable,
 )
 from client.transport import Request, Response
+from film.specs import QUEUE_FULL
 
 T = TypeVar("T")
 _LENGTH = struct.Struct("<I")
@@ -42,8 +43,6 @@ _KINDS: dict[str, type[ClientError]] = {
 """gRPC and HTTP statuses; any other is the server's own failure."""
 _TOO_MANY = "batch-size must be <="
 """How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
-_QUEUE_FULL = "Exceeds maximum queue size"
-"""How it refuses a request that a model's queue has no place for; the status is that of a server that is down."""
 _RESTRICTED = "is restricted, expecting header"
 """How it says that it wants a key for this; over gRPC with the status of a server that is down, too."""
 _COMING_BACK = ("is not healthy", "has no available versions", "Unable to find shared memory region")
@@ -90,7 +89,7 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
     text, status = error.message() or "no reason given", error.status() or ""
     if _TOO_MANY in text:
         return RequestTooLarge(f"{address} refused the batch: {text}")
-    if _QUEUE_FULL.lower() in text.lower():
+    if QUEUE_FULL.lower() in text.lower():
         return overloaded(address, text)
     kind = RequestRejected if _RESTRICTED in text else _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:

@@ -218,6 +218,8 @@ picture and model, and everything in flight shares it."""
 
 POSITIVE_JPEG_QUALITY = 95
 
+QUEUE_FULL = "Exceeds maximum queue size"
+"""How Triton refuses a request that a queue has no place for; the status is that of a server that is down."""
 HTTP_PORT = 8000
 GRPC_PORT = 8001
 METRICS_PORT = 8002

@@ -17,7 +17,7 @@ from typing import NoReturn
 from film import specs
 from serving import access, leftovers
 from serving.errors import ServingError
-from serving.watch import Ended, Watch, clean_up, companion, give_up, send, wait
+from serving.watch import Ended, Watch, clean_up, companion, give_up, say, send, wait
 
 _LOOK_SECONDS = 10.0
 """Between two looks for processes of models that somebody else has loaded."""
@@ -49,11 +49,13 @@ class _Processes:
 
     def look(self) -> list[int]:
         """An open descriptor of each that lives."""
+        known = set(self._open.values())
         for process, model in leftovers.stubs(self._server):
-            if process not in self._models:
+            if process not in known:
                 with contextlib.suppress(ProcessLookupError):
                     self._open[os.pidfd_open(process)] = process
                     self._models[process] = model
+                    self.lost.discard(process)  # another had this process id before
         return list(self._open)
 
     def close(self, descriptors: list[int]) -> None:
@@ -78,9 +80,10 @@ def _guard(watch: Watch) -> int:
         if processes.dead():
             wait(watch, beside, _SETTLE_SECONDS)
         dead = processes.dead()
-        processes.lost.update(dead)
+        ready = {model: _answers(watch, _ready_path(model)) for model in set(dead.values())}
+        processes.lost.update(process for process, model in dead.items() if ready[model] is not None)
         try:
-            _load_again(watch, set(dead.values()))
+            _load_again(watch, {model for model, answer in ready.items() if answer})
         except (ServingError, OSError) as error:
             wait(watch, beside, _SETTLE_SECONDS)  # if it was told to stop in the meantime, this is the end
             return give_up(watch, f"A model's process died and the model cannot be loaded again ({error}).")
@@ -93,22 +96,23 @@ def _hasten(watch: Watch, beside: int | None) -> NoReturn:
     raise Ended
 
 
-def _load_again(watch: Watch, models: set[str]) -> None:
-    """Load the public models again that the models whose processes died are steps of; all of them for no name.
+def _ready_path(model: str) -> str:
+    """What says whether a model still counts as ready: not in a server that stops, nor if somebody has unloaded it."""
+    return f"models/{model}/ready" if model else "health/ready"
 
-    None for a server that stops, or a model that somebody has unloaded.
-    """
-    ready = {model for model in models if _answers(watch, f"models/{model}/ready" if model else "health/ready")}
+
+def _load_again(watch: Watch, ready: set[str]) -> None:
+    """Load the public models again that the models whose processes died are steps of; all of them for no name."""
     asked = [public for public in watch.models if "" in ready or ready & set(steps(public))]
     if not asked:
         return
     what = " and ".join(sorted(filter(None, ready))) or "a model"
-    print(f"A process of {what} died; loading {', '.join(asked)} again.", file=sys.stderr, flush=True)
+    say(f"A process of {what} died; loading {', '.join(asked)} again.")
     for public in asked:
         _post(watch, f"{public}/unload", {"parameters": {"unload_dependents": True}})
     for public in asked:
         _post(watch, f"{public}/load", {})
-    print(f"{', '.join(asked)} can be asked again.", file=sys.stderr, flush=True)
+    say(f"{', '.join(asked)} can be asked again.")
 
 
 def steps(public: str) -> tuple[str, ...]:
@@ -133,13 +137,15 @@ def _post(watch: Watch, what: str, body: dict[str, object]) -> None:
         raise ServingError(error.read().decode("utf-8", "replace")) from error
 
 
-def _answers(watch: Watch, path: str) -> bool:
-    """Whether the server says yes to a question about readiness."""
+def _answers(watch: Watch, path: str) -> bool | None:
+    """What the server says to a question about readiness; None if it does not answer, slow as it may be."""
     try:
         with urllib.request.urlopen(f"http://{watch.http}/v2/{path}", timeout=5):
             return True
-    except OSError:
+    except urllib.error.HTTPError:
         return False
+    except OSError:
+        return None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from film import specs
-from serving import access, gpu, leftovers
+from serving import access, gpu, init, leftovers
 from serving.artefacts import network_file
 from serving.command import command, environment
 from serving.container import find_container
@@ -24,15 +24,20 @@ from serving.wheel import find_wheel
 
 
 def launch(settings: Settings) -> NoReturn:
-    """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start."""
+    """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start.
+
+    As the first process of a container it stays an init, and a child becomes Triton.
+    """
     check(settings)
+    if os.getpid() == 1:
+        init.stand_by()
     settings = replace(settings, host=_numeric(settings.host), admin_key=access.key(settings.admin_key))
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
     overlay = read_overlay(settings.overlay, settings.profile) if settings.overlay else Overlay()
     leftovers.remove_all()
     repository = _composed(settings, overlay)
     if settings.ready_file is not None:
-        settings.ready_file.unlink(missing_ok=True)
+        _forget(settings.ready_file)
     argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()), overlay)
     variables = environment(settings, server, os.environ)
     variables.pop(access.KEY_VARIABLE, None)
@@ -41,6 +46,13 @@ def launch(settings: Settings) -> NoReturn:
     if overlay.cores:
         os.sched_setaffinity(0, overlay.cores)  # Triton and the processes of its models take it over
     os.execve(argv[0], argv, variables)
+
+
+def _forget(ready_file: Path) -> None:
+    try:
+        ready_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise ServingError(f"{ready_file}, of an earlier server, cannot be removed ({error.strerror}).") from error
 
 
 def _composed(settings: Settings, overlay: Overlay) -> Path:
@@ -173,7 +185,10 @@ def _start_watcher(settings: Settings) -> None:
             argv = [sys.executable, "-m", "serving.watcher", watch.to_json()]
             direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
             subprocess.Popen(argv, env=direct, pass_fds=[pidfd], stdin=subprocess.DEVNULL, start_new_session=True)
-        finally:
             os._exit(0)
-    os.waitpid(child, 0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
     os.close(pidfd)
+    if status:
+        raise ServingError("What proves and guards the server could not be started; is there memory left?")

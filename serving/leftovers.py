@@ -35,7 +35,8 @@ def remove(server: int) -> None:
             os.kill(process, signal.SIGKILL)
     shutil.rmtree(repository(server), ignore_errors=True)
     for region in SHARED_MEMORY.glob(f"{prefix(server)}*"):
-        region.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it has gone, or is another user's who has seen the same process id
+            region.unlink()
 
 
 def remove_all() -> None:

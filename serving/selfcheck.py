@@ -7,6 +7,7 @@ process makes of them.
 """
 
 import io
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,19 @@ from serving import known_picture
 from serving.errors import ServingError, Unreachable
 
 _SECONDS = 60
+_PAUSE_SECONDS = 0.2
 _NO_PICTURE = b"this is not a picture"
 _TYPES = {"BYTES": np.object_, "BOOL": np.bool_, "UINT8": np.uint8, "FP32": np.float32}
 
 
-def prove(address: str, models: Sequence[str], repository: Path, tolerance: float) -> None:
+def prove(address: str, models: Sequence[str], repository: Path, tolerance: float, patience: float) -> None:
     """Send the known picture, and bytes that are none, to each public model; ServingError where an answer is wrong.
 
-    Its decoder may be another than ours: ``tolerance`` is how far a probability may be from that of our pixels.
+    Its decoder may be another than ours: ``tolerance`` is how far a probability may be from that of our pixels. Others
+    may ask it already: for ``patience`` seconds in all a request that finds it busy is sent again.
     """
     picture = known_picture.read(repository)
-    with triton.InferenceServerClient(address) as client:
+    with _Patient(address, time.monotonic() + patience) as client:
         for model in models:
             try:
                 if model == specs.INVERSION_MODEL:
@@ -42,9 +45,31 @@ def prove(address: str, models: Sequence[str], repository: Path, tolerance: floa
                 else:
                     _prove_classifier(client, specs.classifier(model), picture, tolerance)
             except InferenceServerException as error:
-                if error.status() == "StatusCode.UNAVAILABLE":
+                if error.status() == "StatusCode.UNAVAILABLE" and not _busy(error):
                     raise Unreachable(f"The server stopped answering while {model} was checked.") from error
                 raise _failure(model, f"could not answer: {error.message()}") from error
+
+
+class _Patient(triton.InferenceServerClient):  # type: ignore[misc]  # tritonclient says nothing of its types
+    """A client that asks again until ``deadline`` (of the monotonic clock) where it is refused for others' sake."""
+
+    def __init__(self, address: str, deadline: float) -> None:
+        super().__init__(address)
+        self._deadline = deadline
+
+    def infer(self, *arguments: Any, **options: Any) -> Any:
+        while True:
+            try:
+                return super().infer(*arguments, **options)
+            except InferenceServerException as error:
+                if not _busy(error) or time.monotonic() > self._deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _busy(error: InferenceServerException) -> bool:
+    full = specs.QUEUE_FULL.lower() in str(error.message()).lower()
+    return full or error.status() == "StatusCode.DEADLINE_EXCEEDED"
 
 
 def _prove_classifier(client: Any, spec: specs.ModelSpec, picture: bytes, tolerance: float) -> None:

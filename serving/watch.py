@@ -79,18 +79,28 @@ def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[i
 
 def give_up(watch: Watch, why: str) -> int:
     """End the server and say why; return the exit code. Killed, because asked to stop Triton would report success."""
-    print(f"Error: {why}", file=sys.stderr, flush=True)
     send(watch, signal.SIGKILL)
+    say(f"Error: {why}")
     clean_up(watch)
     return 1
 
 
 def clean_up(watch: Watch) -> None:
     """Wait for the server's end and remove what is left of it: while it loads models, any signal ends it at once."""
-    ended, _, _ = select.select([watch.pidfd], [], [], watch.exit_timeout + _GRACE_SECONDS)
-    if not ended:
+    if not _ended(watch, watch.exit_timeout + _GRACE_SECONDS):
         send(watch, signal.SIGKILL)
-    leftovers.remove(watch.server)
+    if _ended(watch, _GRACE_SECONDS):  # never what a living server uses
+        leftovers.remove(watch.server)
+
+
+def say(text: str) -> None:
+    """A line for whoever reads the server's log, if anybody still does: that nobody does must not stop a watcher."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _ended(watch: Watch, seconds: float) -> bool:
+    return bool(select.select([watch.pidfd], [], [], seconds)[0])
 
 
 def send(watch: Watch, number: signal.Signals) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from serving.errors import ServingError, Unreachable
-from serving.watch import Ended, Watch, clean_up, companion, give_up, wait
+from serving.watch import Ended, Watch, clean_up, companion, give_up, say, wait
 
 _POLL_SECONDS = 0.05
 
@@ -34,7 +34,7 @@ def _watch(watch: Watch) -> int:
         from serving import selfcheck  # heavy, and a server that ends while it starts does not need it
 
         _wait_until_ready(watch, beside)
-        selfcheck.prove(watch.grpc, watch.models, Path(watch.repository), watch.tolerance)
+        selfcheck.prove(watch.grpc, watch.models, Path(watch.repository), watch.tolerance, watch.ready_timeout)
         _announce(watch)
     except Ended:
         raise
@@ -62,12 +62,10 @@ def _wait_until_ready(watch: Watch, beside: int | None) -> None:
 
 
 def _announce(watch: Watch) -> None:
-    print(
+    say(
         f"Safelight is ready: {', '.join(watch.models)}\n"
         f"  gRPC {watch.grpc} | HTTP http://{watch.http} | metrics http://{watch.metrics}/metrics\n"
-        f"  Ctrl-C or `kill {watch.server}` stops it.",
-        file=sys.stderr,
-        flush=True,
+        f"  Ctrl-C or `kill {watch.server}` stops it."
     )
     if watch.ready_file:
         unfinished = Path(f"{watch.ready_file}.unfinished")
