@@ -75,6 +75,10 @@ def show(data: bytes, answers: Answers) -> None:
         st.caption(f"It cannot be shown: {error}")
         return
     image.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+    _, explanation, positive = answers
+    for why in (explanation and explanation.error, positive and positive.error):
+        if why:
+            st.caption(f":red[{why}]")
     drawn = figures(np.asarray(image), answers)
     for column, (figure, caption) in zip(st.columns(max(2, len(drawn))), drawn, strict=False):
         column.image(figure, caption=caption)
@@ -100,7 +104,7 @@ def main() -> None:
             show(pictures[number], answers)
             bar.progress((number + 1) / len(pictures), f"{number + 1} of {len(pictures)}")
     except ClientError as error:
-        st.error(f"{error} Start one with `make serve`.")
+        st.error(str(error))
     bar.empty()
 
 

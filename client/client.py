@@ -28,8 +28,9 @@ class Client:
     seconds, for one request with its retries. With ``throttle`` much of what an overloaded server would refuse is not
     sent (RequestThrottled); None sends all. ``transport`` takes the place of ``url`` (client.FakeTransport).
     One Client may be shared by threads. Use it in a ``with`` block, or close it at the end: under gevent an open gRPC
-    channel keeps the program from ending. What is wrong with one picture is that picture's ``error``; when the server
-    as a whole does not answer, a ``client.ClientError`` is raised.
+    channel keeps the program from ending, and a server keeps shared memory until it is told to let go. What is wrong
+    with one picture is that picture's ``error``; when the server as a whole does not answer, a ``client.ClientError``
+    is raised.
     """
 
     def __init__(

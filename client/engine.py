@@ -22,6 +22,8 @@ from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
 T = TypeVar("T")
 POLL_SECONDS = 0.2
 """Between two looks at a server that is starting."""
+_LEAST_SECONDS = 0.001
+"""For a question that comes when time is up: it is answered at once, or not in time."""
 HELD_SECONDS = 0.005
 """What a request that is not sent takes all the same, as a refusal would: who asks again at once must not spin."""
 
@@ -173,10 +175,15 @@ class Engine:
 
     async def status(self, models: Sequence[str], timeout: float) -> Status:
         """Ask once how the server and the models are; ServerUnavailable when nobody is there."""
-        name, version = await self._transport.server(timeout)
+        deadline = self._driver.now() + timeout
+
+        def left() -> float:
+            return max(_LEAST_SECONDS, deadline - self._driver.now())
+
+        name, version = await self._transport.server(left())
         self._known = True
-        ready = await self._transport.is_ready(None, timeout)
-        states = {model: await self._transport.is_ready(model, timeout) for model in models}
+        ready = await self._transport.is_ready(None, left())
+        states = {model: await self._transport.is_ready(model, left()) for model in models}
         return Status(self._transport.address, ready and all(states.values()), name, version, states)
 
     async def ready(self, models: Sequence[str], timeout: float) -> bool:
@@ -190,7 +197,7 @@ class Engine:
         """Return as soon as everything is ready; ServerUnavailable after ``timeout`` seconds without that."""
         deadline = self._driver.now() + timeout
         closed = self._driver.opened()
-        while not await self.ready(models, timeout):
+        while not await self.ready(models, max(_LEAST_SECONDS, deadline - self._driver.now())):
             if self._driver.now() + POLL_SECONDS > deadline:
                 raise ServerUnavailable(
                     f"{self._transport.address} was not ready within {timeout:g} s; the server's log tells why"

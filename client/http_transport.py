@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -17,9 +18,10 @@ import tritonclient.http.aio as triton_aio
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from tritonclient.utils import InferenceServerException
 
+from client.drivers import MAX_THREADS
 from client.errors import ResponseInvalid
 from client.shared_memory import Shared, pictures
-from client.threads import at_end
+from client.threads import Threads, at_end, ours
 from client.transport import Address, Request, Response
 from client.triton import output_arrays, timed_out, translated, unavailable
 from film.specs import IMAGE
@@ -100,7 +102,11 @@ class _HttpTransport:
 
 
 class BlockingHttpTransport(_HttpTransport):
-    """One connection a thread: gevent's sockets belong to the thread that opened them."""
+    """One connection a thread: gevent's sockets belong to the thread that opened them.
+
+    What gevent holds for a thread must be given back in it. So threads that are neither the main one nor a client's,
+    and may come and go by the thousand, have a thread of this transport ask for them.
+    """
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, asynchronous=False)
@@ -108,8 +114,14 @@ class BlockingHttpTransport(_HttpTransport):
         self._all: WeakSet[Any] = WeakSet()
         self._bells: set[Any] = set()
         self._lock = threading.Lock()
+        self._threads = Threads(MAX_THREADS)
 
     async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+        if ours() or threading.current_thread() is threading.main_thread() or _by_gevent():
+            return self._ask(method, timeout, arguments)
+        return self._threads.submit(partial(self._ask, method, timeout, arguments)).result()
+
+    def _ask(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
         client = getattr(self._mine, "client", None)
         if client is None:
             client = triton.InferenceServerClient(
@@ -129,6 +141,8 @@ class BlockingHttpTransport(_HttpTransport):
             for bell in self._bells:
                 bell.send()
         await self._pictures.close()
+        self._threads.close()
+        self._threads = Threads(MAX_THREADS)
         for client in list(self._all):
             client.close()
         self._mine = threading.local()
@@ -154,8 +168,12 @@ class BlockingHttpTransport(_HttpTransport):
 
 def _leave_hub() -> None:
     """Give back what gevent holds for this thread: descriptors, and threads that resolve names."""
-    if not gevent.monkey.is_module_patched("threading"):  # else it is no thread, and the hub is everybody's
+    if not _by_gevent():  # else it is no thread, and the hub is everybody's
         gevent.get_hub().destroy(destroy_loop=True)
+
+
+def _by_gevent() -> bool:
+    return bool(gevent.monkey.is_module_patched("threading"))
 
 
 class AsyncHttpTransport(_HttpTransport):

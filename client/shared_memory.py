@@ -9,6 +9,7 @@ is killed leaves no file; what the server has mapped it lets go when the client 
 import mmap
 import os
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -89,20 +90,18 @@ class _InMessages:
 
 @dataclass(eq=False)
 class _Region:
-    """``size`` bytes that this process and the server have mapped."""
+    """``size`` bytes that this process and the server map."""
 
     size: int
     name: str = field(default_factory=lambda: f"safelight_client_{uuid.uuid4().hex}")
     memory: mmap.mmap = field(init=False)
 
-    def __post_init__(self) -> None:
+    def map(self) -> None:
+        """Make its file and map it; OSError where there is no room. The file is the caller's to remove."""
         descriptor = os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, self.size)  # else writing to full memory would kill the process
             self.memory = mmap.mmap(descriptor, self.size)
-        except OSError:
-            self.file.unlink()
-            raise
         finally:
             os.close(descriptor)
 
@@ -156,8 +155,9 @@ class _InSharedMemory:
             regions = list(self._registered.values())
             self._free, self._retired = [], []
             self._registered.clear()
-        for _ in range(round(_GOODBYE_SECONDS / _LOOK_SECONDS)):
-            if not (regions := await self._unregister(regions)):
+        deadline = time.monotonic() + _GOODBYE_SECONDS
+        while regions := await self._unregister(regions, deadline - time.monotonic()):
+            if time.monotonic() + _LOOK_SECONDS >= deadline:
                 return
             await self._sleep(_LOOK_SECONDS)
 
@@ -173,18 +173,26 @@ class _InSharedMemory:
         return await self._make(max(_SMALLEST, 1 << (size - 1).bit_length()), timeout)
 
     async def _make(self, size: int, timeout: float) -> _Region:
+        region = _Region(size)
         try:
-            region = _Region(size)
+            await self._share(region, timeout)
+        finally:  # Ctrl-C included: nobody else would remove it
+            region.file.unlink(missing_ok=True)
+        return region
+
+    async def _share(self, region: _Region, timeout: float) -> None:
+        try:
+            region.map()
         except OSError as error:
             raise ClientError(
-                f"{size:,} bytes of shared memory cannot be had in {_FOLDER} ({error.strerror}): make room there, or "
-                "leave +shm out of the address"
+                f"{region.size:,} bytes of shared memory cannot be had in {_FOLDER} ({error.strerror}): make room "
+                "there, or leave +shm out of the address"
             ) from error
         with self._lock:
             self._registered[region.name] = region
         answered = False
         try:
-            await self._wire.share(region.name, size, timeout)
+            await self._wire.share(region.name, region.size, timeout)
             answered = True
         except (RequestRejected, ServerFailed) as error:
             with self._lock:
@@ -194,10 +202,8 @@ class _InSharedMemory:
                 f"container or another user's, or listens to other machines. Leave +shm out of the address ({error})"
             ) from error
         finally:
-            region.file.unlink()
             if not answered:
                 self._retire([region])
-        return region
 
     def _give_back(self, region: _Region) -> None:
         with self._lock:
@@ -219,7 +225,7 @@ class _InSharedMemory:
         with self._lock:
             regions, self._retired = self._retired, []
         try:
-            read = await self._unregister(regions)
+            read = await self._unregister(regions, _GOODBYE_SECONDS)
         except BaseException:  # asyncio's cancelling, for one: another time
             self._retire(regions)
             raise
@@ -230,14 +236,18 @@ class _InSharedMemory:
                 else:
                     self._registered.pop(region.name, None)
 
-    async def _unregister(self, regions: Sequence[_Region]) -> list[_Region]:
-        """Ask once to let go of ``regions``; those that the server refuses to, because it still reads them."""
-        read = []
-        for region in regions:
+    async def _unregister(self, regions: Sequence[_Region], timeout: float) -> list[_Region]:
+        """Ask once to let go of ``regions``; those that the server still has: it reads them, or is too busy to say."""
+        read: list[_Region] = []
+        for place, region in enumerate(regions):
             try:
-                await self._wire.unshare(region.name, _GOODBYE_SECONDS)
-            except (ServerUnavailable, RequestTimeout):
+                await self._wire.unshare(region.name, timeout)
+            except ServerOverloaded:
+                read.append(region)
+            except ServerUnavailable:
                 return []  # nobody is there to have mapped anything
+            except RequestTimeout:
+                return [*read, *regions[place:]]
             except ClientError:
                 read.append(region)
         return read

@@ -21,6 +21,11 @@ def at_end(do: Callable[[], None]) -> None:
         endings.add(do)
 
 
+def ours() -> bool:
+    """Whether this thread is one of ``Threads``."""
+    return hasattr(_mine, "endings")
+
+
 class Threads:
     """Up to ``most``, started as they are needed.
 

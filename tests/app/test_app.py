@@ -64,4 +64,4 @@ def test_without_a_server_the_page_says_how_to_start_one(monkeypatch: pytest.Mon
     assert not shown.exception
     shown.file_uploader[0].set_value([("good.jpg", picture(), "image/jpeg")])
     shown.run()
-    assert "make serve" in shown.error[0].value
+    assert "`safelight serve` starts one" in shown.error[0].value

@@ -28,7 +28,7 @@ def test_an_address_says_how_and_where(text: str, means: str) -> None:
     ("text", "hint"),
     [
         ("", "should look like localhost:8001"),
-        ("ftp://host", "use grpc://"),
+        ("ftp://host", "use one of grpc://"),
         ("host:port", "not a server's address"),
         ("host:99999", "not a server's address"),
         ("http://host/path", "should look like"),

@@ -1,6 +1,7 @@
 """The client's behaviour, seen from outside; both clients over one in-memory server."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,24 @@ def test_waiting_for_a_server_that_never_gets_ready_ends() -> None:
     fake.ready = False
     with pytest.raises(ServerUnavailable, match=r"not ready within 0\.1 s"):
         Client(transport=fake).wait_until_ready(0.1)
+
+
+def test_the_questions_of_one_status_share_its_time() -> None:
+    given: list[float] = []
+
+    class Slow(FakeTransport):
+        async def server(self, timeout: float) -> tuple[str, str]:
+            given.append(timeout)
+            time.sleep(0.01)
+            return await super().server(timeout)
+
+        async def is_ready(self, model: str | None, timeout: float) -> bool:
+            given.append(timeout)
+            time.sleep(0.01)
+            return await super().is_ready(model, timeout)
+
+    Client(transport=Slow()).wait_until_ready(60)
+    assert len(given) == 2 + len(PUBLIC_MODELS)
+    assert given == sorted(given, reverse=True)
+    assert given[0] <= 60
+    assert len(set(given)) == len(given)

@@ -125,7 +125,7 @@ def test_one_bad_picture_is_shown_and_gives_exit_code_1(server: FakeTransport, r
         (["classify", "x.jpg", "--use", "holiday"], "archive"),
         (["classify", "x.jpg", "--use", "scanning", "--models", "film_origin"], "there are archive, collection"),
         (["classify", "x.jpg", "--batch-size", "65"], "1<=x<=64"),
-        (["classify", "x.jpg", "--url", "ftp://host"], "use grpc://"),
+        (["classify", "x.jpg", "--url", "ftp://host"], "use one of grpc://"),
         (["invert", "x.jpg"], "--out"),
         (["invert", "x.jpg", "-o", "file"], "file"),
         (["invert", "x.jpg", "-o", "file/below"], "cannot make the folder file/below: Not a directory"),
