@@ -42,9 +42,12 @@ def preprocess(blobs: Sequence[bytes], size: int, each: Each = map) -> Preproces
     return Preprocessed(pixels, np.array([[not error] for error in errors], bool).reshape(-1, 1), errors)
 
 
-def invert(blobs: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none."""
-    answers = (attempt(_positive, blob) for blob in blobs)
+def invert(blobs: Sequence[bytes], wanted: Callable[[], bool] = lambda: True) -> list[tuple[bytes, str]]:
+    """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none.
+
+    ``wanted`` is asked before each: a batch of scans takes a minute, in which whoever asked may give up.
+    """
+    answers = (attempt(_positive, blob) if wanted() else (None, "the request was cancelled") for blob in blobs)
     return [(positive or b"", error) for positive, error in answers]
 
 

@@ -19,7 +19,8 @@ class TritonPythonModel:
 
     def answer(self, request: Any) -> Any:
         images = pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy()
-        positives, errors = zip(*invert(images.ravel()), strict=True)
+        answers = invert(images.ravel(), wanted=lambda: not request.is_cancelled())
+        positives, errors = zip(*answers, strict=True)
         outputs = {specs.POSITIVE.name: positives, specs.ERROR.name: [error.encode() for error in errors]}
         return pb_utils.InferenceResponse(
             [pb_utils.Tensor(name, np.array(values, np.object_).reshape(-1, 1)) for name, values in outputs.items()]
