@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 
 from film import images, specs
 from film.jpeg import is_sound, with_plain_exif
 from film.ops import fast
-from film.preprocess import MAX_JPEG_SIDE, Each, attempt, invert
+from film.preprocess import MAX_JPEG_SIDE, Each, attempt, encode, invert
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,6 @@ def finish(
         return encode(padded[number, :height, :width]) if valid.ravel()[number] else done[number]
 
     return list(each(one, range(len(done))))
-
-
-def encode(positive: NDArray[np.uint8]) -> bytes:
-    """A positive (height, width, 3) as the JPEG that the server answers with."""
-    pixels = np.ascontiguousarray(positive)
-    return bytes(simplejpeg.encode_jpeg(pixels, quality=specs.POSITIVE_JPEG_QUALITY, colorsubsampling="420"))
 
 
 def pixmap(pixels: NDArray[np.uint8]) -> bytes:

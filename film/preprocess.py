@@ -58,8 +58,13 @@ def _positive(blob: bytes) -> bytes:
         raise ImageError(
             f"a positive of {width} x {height} cannot be a JPEG; its sides end at {MAX_JPEG_SIDE:,} pixels"
         )
-    positive = fast.invert_negative(image)
-    return bytes(simplejpeg.encode_jpeg(positive, quality=specs.POSITIVE_JPEG_QUALITY, colorsubsampling="420"))
+    return encode(fast.invert_negative(image))
+
+
+def encode(positive: NDArray[np.uint8]) -> bytes:
+    """A positive (height, width, 3) as the JPEG that the server answers with."""
+    pixels = np.ascontiguousarray(positive)
+    return bytes(simplejpeg.encode_jpeg(pixels, quality=specs.POSITIVE_JPEG_QUALITY, colorsubsampling="420"))
 
 
 MAX_JPEG_SIDE = 65_500
