@@ -208,7 +208,7 @@ BROKEN = {
         "np.zeros((0, 1), np.object_)",
         "came back as",
     ),
-    "answers in another order": ("invert(images.ravel())", "invert(images.ravel()[::-1])", "it says"),
+    "answers in another order": ("invert(images.ravel(), ", "invert(images.ravel()[::-1], ", "it says"),
     "a bad picture that fails its neighbours": (
         "images = ",
         "images = pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy()\n"
