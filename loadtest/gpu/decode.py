@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +47,14 @@ def decoders(device: torch.device) -> tuple[Decoder, ...]:
 def pictures_per_second(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
     """Pictures/s over ``seconds``, in batches of ``batch`` that go around ``blobs``; warmed up first.
 
-    Those side by side begin together, and what counts is the time until the last of them ends.
+    Those side by side begin together, and what counts is the time until the last of them ends. Raises what the first
+    that failed by itself raised.
     """
     opened = [decoder.open(spec) for _ in range(decoder.side_by_side)]
     together = threading.Barrier(len(opened))
     with ThreadPoolExecutor(len(opened)) as pool:
-        runs = list(pool.map(lambda decode: _run(decode, blobs, batch, seconds, together), opened))
+        running = [pool.submit(_run, decode, blobs, batch, seconds, together) for decode in opened]
+    runs = _all_of(running)
     return sum(run.pictures for run in runs) / (max(run.ended for run in runs) - min(run.began for run in runs))
 
 
@@ -61,6 +63,15 @@ class _Ran:
     pictures: int
     began: float
     ended: float
+
+
+def _all_of(running: Sequence[Future[_Ran]]) -> list[_Ran]:
+    """What all of them gave. Where one failed the others only say that it left them (BrokenBarrierError)."""
+    errors = [error for error in (one.exception() for one in running) if error]
+    for error in errors:
+        if not isinstance(error, threading.BrokenBarrierError):
+            raise error
+    return [one.result() for one in running]
 
 
 def _run(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float, together: threading.Barrier) -> _Ran:

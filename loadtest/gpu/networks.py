@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from film.errors import SafelightError
 from film.published import choose
 from film.specs import FILM_ORIGIN, VALID, ModelSpec
 from film.torch_network import compiled_for, load_module
@@ -20,7 +21,7 @@ Run = Callable[[torch.Tensor, torch.Tensor], Tensors]
 """PIXELS uint8 [n, size, size, 3] and VALID bool [n, 1] on the device -> the outputs of the spec, in order."""
 
 
-class Unavailable(Exception):
+class Unavailable(SafelightError):
     """This way of running a network does not exist here; the message says why."""
 
 

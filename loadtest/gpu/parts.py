@@ -15,7 +15,7 @@ from film.specs import PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
 from film.torch_network import as_it_stands, as_served
 from loadtest.gpu import ceilings, cost, decode, networks
 from loadtest.gpu.networks import Unavailable
-from loadtest.gpu.results import Plan
+from loadtest.gpu.results import Plan, reason
 from loadtest.gpu.timing import seconds_each
 
 ARITHMETIC: dict[str, Arithmetic] = {"f32": "fp32", "fp16": "fp16", "bf16": "bf16"}
@@ -66,10 +66,10 @@ def networks_of(
                 inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
                 said = [value.float().cpu().numpy() for value in run(*inputs)]
                 rates = _rates(plan, spec, way, run, pictures, limits, needed)
-        except (Unavailable, RuntimeError) as error:
-            yield "missing", f"{spec.network_model}, {way.name}: {str(error).splitlines()[0]}"
+            judged = _judged(spec, way, said, truth)
+        except Exception as error:  # whatever a library raises: the rest is to be measured all the same
+            yield "missing", f"{spec.network_model}, {way.name}: {reason(error)}"
             continue
-        judged = _judged(spec, way, said, truth)
         for rate in rates:
             yield "networks", {"model": spec.name, "way": way.name, **rate, **judged}
 
@@ -124,8 +124,8 @@ def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator
         yield DOING, f"{spec.name}: {decoder.name}"
         try:
             rate = decode.pictures_per_second(decoder, spec, blobs, max(plan.batches), plan.seconds)
-        except (Unavailable, RuntimeError) as error:
-            yield "missing", f"{spec.name}, {decoder.name}: {str(error).splitlines()[0]}"
+        except Exception as error:  # as above
+            yield "missing", f"{spec.name}, {decoder.name}: {reason(error)}"
             continue
         yield "decoders", {"model": spec.name, "decoder": decoder.name, "pictures_per_second": rate}
 

@@ -6,6 +6,11 @@ from typing import Any
 
 import torch
 
+from film.errors import SafelightError
+
+LONGEST_REASON = 400
+"""Characters of an error that are kept; DALI and torch tell where it happened first, and what happened last."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,3 +45,14 @@ class Results:
             held.append(found)
         else:
             held.update(found)
+
+
+def reason(error: BaseException) -> str:
+    """What ``error`` says, in one line: our own sentences as they are, others with their type and without their middle
+    where they are long."""
+    said = " ".join(str(error).split())
+    if isinstance(error, SafelightError) and said:
+        return said
+    if len(said) > LONGEST_REASON:
+        said = f"{said[: LONGEST_REASON // 2]} ... {said[-LONGEST_REASON // 2 :]}"
+    return f"{type(error).__name__}: {said}" if said else repr(error)

@@ -15,11 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.expected import Expected, expect
-from loadtest.gpu import networks, parts, served
+from loadtest.gpu import decode, networks, parts, served
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.cost import Cost, Step, read_cost
-from loadtest.gpu.decode import Decoder, pictures_per_second
+from loadtest.gpu.decode import Decode, Decoder, pictures_per_second
+from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.run import Part, Say, gather
 from loadtest.gpu.timing import seconds_each
@@ -27,6 +28,7 @@ from loadtest.pictures import SAMPLES, read
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
 BLOBS = read(SAMPLES / "digital")
+PLAN = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
 LIMITS = Ceilings(1e9, 1e9, {"f32": 1e12, "bf16": 1e12})
 USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--no-export", "--pictures", "samples/digital")
 
@@ -82,8 +84,39 @@ def test_operators_follow_each_other_each_at_its_own_roofline() -> None:
 def test_a_decoder_that_fails_keeps_none_of_those_beside_it_waiting() -> None:
     opened = iter((lambda blobs: blobs, lambda _: next(iter(()))))  # the second stops before it has begun
     two = Decoder("two", lambda _: next(opened), side_by_side=2)
-    with pytest.raises((BrokenBarrierError, StopIteration)):
+    with pytest.raises(StopIteration):  # and what is said is its own reason, not that the first was left alone
         pictures_per_second(two, FILM_ORIGIN, BLOBS, 1, 0.01)
+
+
+def test_a_decoder_that_fails_in_whatever_way_costs_its_own_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(error: Exception) -> Decoder:
+        def fail(_: object) -> Decode:
+            raise error
+
+        return Decoder(type(error).__name__, fail)
+
+    errors = (ValueError("no such\noperator"), BrokenBarrierError(), Unavailable("not here"), OSError("x" * 5000))
+    good = Decoder("good", lambda _: lambda blobs: blobs)
+    monkeypatch.setattr(decode, "decoders", lambda _: (*map(failing, errors), good))
+    found = list(parts.decoders_of(PLAN, FILM_ORIGIN, BLOBS))
+    said = [value for kind, value in found if kind == "missing"]
+    assert said[:3] == [
+        "film_origin, ValueError: ValueError: no such operator",
+        "film_origin, BrokenBarrierError: BrokenBarrierError()",
+        "film_origin, Unavailable: not here",
+    ]
+    assert len(said[3]) < 500
+    assert [value["decoder"] for kind, value in found if kind == "decoders"] == ["good"]
+
+
+def test_a_network_that_fails_in_whatever_way_costs_its_own_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> networks.Run:
+        raise AssertionError
+
+    misshapen = networks.Way("misshapen", "f32", lambda *_: lambda pixels, _: (pixels[:, 0, 0, :2].float(),))
+    known = networks.Way("first", "f32", lambda *_: answering((0, 0, 0)))
+    ways = (known, networks.Way("failing", "f32", fail), misshapen, networks.Way("last", "f32", known.load))
+    assert [row["way"] for row in measured(monkeypatch, ways)] == ["first", "last"]
 
 
 def test_a_piece_of_work_is_timed_by_itself() -> None:
@@ -295,8 +328,7 @@ def answering(far: tuple[float, ...]) -> networks.Run:
 def measured(monkeypatch: pytest.MonkeyPatch, ways: tuple[networks.Way, ...]) -> list[dict[str, object]]:
     """The rows of ``ways`` of running ``negative_condition``, the first of which is trusted."""
     monkeypatch.setattr(networks, "ways", lambda *_: ways)
-    plan = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
-    found = parts.networks_of(plan, NEGATIVE_CONDITION, LIMITS, BLOBS[:1], [way.name for way in ways])
+    found = parts.networks_of(PLAN, NEGATIVE_CONDITION, LIMITS, BLOBS[:1], [way.name for way in ways])
     return [value for kind, value in found if kind == "networks"]
 
 
