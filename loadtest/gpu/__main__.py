@@ -100,6 +100,7 @@ def main(
         clients,
         served,
         overlay,
+        out,
     )
     results, ended = Results(), False
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -107,9 +108,9 @@ def main(
     def write() -> str:
         page, figures = markdown(results), json.dumps(strict(asdict(results)), indent=2, allow_nan=False)
         for suffix, text in ((".json", figures + "\n"), (".md", page)):
-            part = out.with_suffix(f"{suffix}.part")
+            part = plan.beside(f"{suffix}.part")
             part.write_text(text, encoding="utf-8")
-            part.replace(out.with_suffix(suffix))
+            part.replace(plan.beside(suffix))
         return page
 
     def say(doing: str) -> None:
@@ -132,7 +133,7 @@ def main(
     page = write()
     signal.signal(signal.SIGTERM, before)
     Console().print(Markdown(page))
-    console.print(f"Written to {out.with_suffix('.md')} and {out.with_suffix('.json')}")
+    console.print(f"Written to {plan.beside('.md')} and {plan.beside('.json')}")
     if ended:
         raise click.exceptions.Exit(INTERRUPTED)
 

@@ -15,7 +15,7 @@ LONGEST_REASON = 400
 @dataclass(frozen=True)
 class Plan:
     """``seconds`` is for each single measurement; ``batches`` are those of the networks alone; ``overlay`` is the
-    server's."""
+    server's. ``out`` is what the names of all files that are written begin with."""
 
     device: torch.device
     repository: Path
@@ -25,6 +25,11 @@ class Plan:
     clients: int = 4
     served: bool = True
     overlay: Path | None = None
+    out: Path = Path("out/gpu")
+
+    def beside(self, ending: str) -> Path:
+        """The file of what is written that ends so."""
+        return self.out.with_name(self.out.name + ending)
 
 
 @dataclass

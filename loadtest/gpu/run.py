@@ -5,16 +5,11 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
-from film.errors import SafelightError
-from film.published import choose
 from film.specs import CLASSIFIERS, ModelSpec
-from film.torch_network import compiled_for
 from loadtest.gpu import networks, parts, served
 from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.parts import DOING, Found
 from loadtest.gpu.results import Plan, Results
-from serving.composed import read_configs
-from serving.settings import Settings
 
 Say = Callable[[str], None]
 Part = Callable[[], Iterator[Found]]
@@ -33,16 +28,17 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
     """Ceilings, decoders, the server and networks, on ``plan.device``, into ``results``, which has at any time what was
     measured so far; ``blobs`` are encoded pictures.
 
-    All but the server is measured in processes of their own: what one of them leaves on the device disturbs no other,
-    and if one crashes, that is a line among what is missing.
+    Each part is measured in a process of its own: what one of them leaves on the device disturbs no other, and if one
+    crashes, that is a line among what is missing. A server stops with the process that started it.
     """
     patience = PATIENCE + MEASUREMENTS * plan.seconds
     gather(partial(parts.limits_of, plan), results, say, "the device's own limits", patience)
     for spec in CLASSIFIERS:
         gather(partial(parts.decoders_of, plan, spec, blobs), results, say, f"{spec.name}: decoders", patience)
         if plan.served:
-            say(f"{spec.name}: JPEG to verdict through Triton")
-            _served(plan, spec, blobs, results)
+            rates = [row["pictures_per_second"] for row in results.decoders if row["model"] == spec.name]
+            part = partial(served.served_of, plan, spec, blobs, max(rates, default=None))
+            gather(part, results, say, f"{spec.name}: JPEG to verdict through Triton", patience + served.PATIENCE)
     if results.ceilings:
         limits = Ceilings(**results.ceilings)
         for spec in CLASSIFIERS:
@@ -108,35 +104,3 @@ def _run(part: Part, sender: Connection) -> None:
             sender.send(("missing", f"what was to follow, because of {type(error).__name__}: {error}"))
             raise
         sender.send((_WHOLE, None))
-
-
-def _served(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], results: Results) -> None:
-    settings = Settings(
-        profile=plan.profile, models=(spec.name,), repository=plan.repository.absolute(), overlay=plan.overlay
-    )
-    try:
-        found = served.measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, max(plan.batches))
-    except (SafelightError, served.NoVerdict) as error:
-        results.missing.append(f"{spec.name} through Triton, profile {plan.profile}: {error}")
-        return
-    fastest = max((row["pictures_per_second"] for row in results.decoders if row["model"] == spec.name), default=None)
-    results.served.append(
-        {
-            "model": spec.name,
-            "profile": plan.profile,
-            "file": _served_file(plan, spec),
-            "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
-            "pictures_per_second": found.pictures_per_second,
-            "of_decoding": found.pictures_per_second / fastest if fastest else None,
-            "wrong": found.wrong,
-            "reason": found.reason,
-        }
-    )
-
-
-def _served_file(plan: Plan, spec: ModelSpec) -> str:
-    """Which of a network's files the profile `cuda` serves here; "" of the others."""
-    if plan.profile != "cuda":
-        return ""
-    names = read_configs(plan.repository, plan.profile)[spec.name].parameters["file"].string_value
-    return choose(plan.repository / spec.network_model / "1", names, compiled_for=compiled_for(str(plan.device))).name

@@ -2,19 +2,31 @@
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 from client import Client
+from film.errors import SafelightError
+from film.published import choose
 from film.specs import MAX_BATCH, ModelSpec
+from film.torch_network import compiled_for
 from loadtest.expected import Expected, expect, wrong
+from loadtest.gpu.parts import Found
+from loadtest.gpu.results import Plan, reason
+from serving.composed import read_configs
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import Settings
 
+READY_SECONDS = 120.0
+"""In which the server must be ready."""
+PATIENCE = 180.0
+"""Seconds more than for another part that nothing is heard of: the server gets ready, proves itself, and ends."""
 
-class NoVerdict(Exception):
+
+class NoVerdict(SafelightError):
     """The server gave no right answer at all; the message has the first reason."""
 
 
@@ -27,16 +39,63 @@ class Served:
     reason: str = ""
 
 
+def served_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], fastest: float | None) -> Iterator[Found]:
+    """What the server of the plan's profile answers; ``fastest`` is what the fastest decoder does, in pictures/s.
+
+    The server's log is kept beside the results.
+    """
+    settings = Settings(
+        profile=plan.profile,
+        models=(spec.name,),
+        repository=plan.repository.absolute(),
+        overlay=plan.overlay,
+        ready_timeout=READY_SECONDS,
+    )
+    log = plan.beside(f"-server-{spec.name}.log")
+    try:
+        found = measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, max(plan.batches), log)
+        row = {
+            "model": spec.name,
+            "profile": plan.profile,
+            "file": _served_file(plan, spec),
+            "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
+            "pictures_per_second": found.pictures_per_second,
+            "of_decoding": found.pictures_per_second / fastest if fastest else None,
+            "wrong": found.wrong,
+            "reason": found.reason,
+        }
+    except Exception as error:  # a client that was killed, a model that is missing: the rest is to be measured
+        kept = f" (log: {log})" if log.is_file() else ""
+        yield "missing", f"{spec.name} through Triton, profile {plan.profile}: {reason(error)}{kept}"
+        return
+    yield "served", row
+
+
+def _served_file(plan: Plan, spec: ModelSpec) -> str:
+    """Which of a network's files the profile `cuda` serves here; "" of the others."""
+    if plan.profile != "cuda":
+        return ""
+    names = read_configs(plan.repository, plan.profile)[spec.name].parameters["file"].string_value
+    return choose(plan.repository / spec.network_model / "1", names, compiled_for=compiled_for(str(plan.device))).name
+
+
 def measure(
-    settings: Settings, spec: ModelSpec, blobs: Sequence[bytes], seconds: float, clients: int, batch: int
+    settings: Settings,
+    spec: ModelSpec,
+    blobs: Sequence[bytes],
+    seconds: float,
+    clients: int,
+    batch: int,
+    log: Path | None = None,
 ) -> Served:
     """What a server of ``settings``, started here on free ports, says of ``spec`` over gRPC, for ``seconds``.
 
-    Raises SafelightError where the server does not start or its network is missing, NoVerdict where all is wrong.
+    Its log goes to ``log``, or nowhere that lasts. Raises SafelightError where the server does not start or its network
+    is missing, NoVerdict where all is wrong.
     """
     expected = expect(blobs, (spec.name,), settings.repository, settings.profile)
     with (
-        ServerProcess(on_free_ports(settings)) as server,
+        ServerProcess(on_free_ports(settings), log=log) as server,
         ProcessPoolExecutor(clients, get_context("spawn")) as pool,
     ):
         asked = [

@@ -1,10 +1,12 @@
 import json
 import shutil
 import signal
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import BrokenBarrierError
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import onnx
@@ -179,6 +181,27 @@ def test_what_is_served_and_held_to_be_right_is_of_the_repository_that_was_named
     assert row["pictures_per_second"] > 0
     assert row["wrong"] == 0
     assert any(line.startswith("negative_condition through Triton") for line in found["missing"])
+
+
+@pytest.mark.parametrize("error", [KeyError("film_origin"), BrokenProcessPool("a client was killed"), RuntimeError()])
+def test_a_server_that_cannot_be_measured_costs_its_own_row_and_leaves_its_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    asked: list[tuple[Settings, Path]] = []
+
+    def measure(settings: Settings, *rest: Any) -> NoReturn:
+        asked.append((settings, rest[-1]))
+        rest[-1].touch()
+        raise error
+
+    monkeypatch.setattr(served, "measure", measure)
+    plan = replace(PLAN, out=tmp_path / "gpu.2")
+    ((kind, said),) = served.served_of(plan, FILM_ORIGIN, BLOBS, None)
+    log = tmp_path / "gpu.2-server-film_origin.log"
+    assert kind == "missing"
+    assert said.startswith(f"film_origin through Triton, profile cpu: {type(error).__name__}")
+    assert said.endswith(f"(log: {log})")
+    assert [(settings.ready_timeout, kept) for settings, kept in asked] == [(120, log)]
 
 
 @pytest.mark.e2e
