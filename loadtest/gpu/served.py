@@ -1,25 +1,24 @@
 """JPEG to verdict through Triton: as many right answers a second as several client processes get out of one server."""
 
-import itertools
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-from client import Client
 from film.errors import SafelightError
 from film.published import choose
 from film.specs import MAX_BATCH, ModelSpec
 from film.torch_network import compiled_for
-from loadtest.expected import Expected, expect, wrong
+from loadtest.drive import Drivers, Load
+from loadtest.driven import Driven
+from loadtest.expected import expect
 from loadtest.gpu.parts import Found
 from loadtest.gpu.results import Plan, reason
+from loadtest.limits.bench import figures
 from serving.composed import read_configs
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import Settings
 
+IN_FLIGHT = 4
+"""Requests that each client has on their way at a time."""
 READY_SECONDS = 120.0
 """In which the server must be ready."""
 PATIENCE = 180.0
@@ -28,15 +27,6 @@ PATIENCE = 180.0
 
 class NoVerdict(SafelightError):
     """The server gave no right answer at all; the message has the first reason."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """Pictures/s that were answered rightly, how many answers were ``wrong``, and the ``reason`` of one of them."""
-
-    pictures_per_second: float
-    wrong: int = 0
-    reason: str = ""
 
 
 def served_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], fastest: float | None) -> Iterator[Found]:
@@ -61,8 +51,7 @@ def served_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], fastest: floa
             "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
             "pictures_per_second": found.pictures_per_second,
             "of_decoding": found.pictures_per_second / fastest if fastest else None,
-            "wrong": found.wrong,
-            "reason": found.reason,
+            **{name: value for name, value in figures(found).items() if name != "rate"},
         }
     except Exception as error:  # a client that was killed, a model that is missing: the rest is to be measured
         kept = f" (log: {log})" if log.is_file() else ""
@@ -87,42 +76,17 @@ def measure(
     clients: int,
     batch: int,
     log: Path | None = None,
-) -> Served:
+) -> Driven:
     """What a server of ``settings``, started here on free ports, says of ``spec`` over gRPC, for ``seconds``.
 
-    Its log goes to ``log``, or nowhere that lasts. Raises SafelightError where the server does not start or its network
-    is missing, NoVerdict where all is wrong.
+    All ``clients`` are measured over the same seconds, after a warm-up, and ask once: a refusal is a result. The
+    server's log goes to ``log``, or nowhere that lasts. Raises SafelightError where the server does not start or its
+    network is missing, NoVerdict where all is wrong.
     """
     expected = expect(blobs, (spec.name,), settings.repository, settings.profile)
-    with (
-        ServerProcess(on_free_ports(settings), log=log) as server,
-        ProcessPoolExecutor(clients, get_context("spawn")) as pool,
-    ):
-        asked = [
-            pool.submit(_ask, server.grpc_url, spec.name, blobs, expected, seconds, min(batch, MAX_BATCH))
-            for _ in range(clients)
-        ]
-        found = [future.result() for future in asked]
-    reason = next((one.reason for one in found if one.reason), "")
-    rate = sum(one.pictures_per_second for one in found)
-    if not rate:
-        raise NoVerdict(f"no answer was right: {reason}")
-    return Served(rate, sum(one.wrong for one in found), reason)
-
-
-def _ask(
-    url: str, model: str, blobs: Sequence[bytes], expected: Sequence[Expected], seconds: float, batch: int
-) -> Served:
-    """What one process gets answered, four batches in flight; the first second does not count."""
-    with Client(url) as client:
-        started, first, right, faults, reason = time.monotonic(), 0.0, 0, 0, ""
-        answers = client.iter_classify(itertools.cycle(blobs), [model], batch_size=batch)
-        for seen, known in zip(answers, itertools.cycle(expected), strict=False):  # both are endless
-            now = time.monotonic() - started
-            if now > 1 and not first:
-                first, right = now, 0
-            fault = wrong(seen, known)
-            right, faults, reason = right + (not fault), faults + bool(fault), reason or fault
-            if first and now > seconds + first:
-                return Served(right / (now - first), faults, reason)
-    raise NoVerdict("the server stopped answering")
+    with ServerProcess(on_free_ports(settings), log=log) as server, Drivers(blobs, expected, clients) as drivers:
+        load = Load(server.grpc_url, (spec.name,), seconds, min(batch, MAX_BATCH), clients * IN_FLIGHT)
+        found = drivers.drive(load)
+    if not found.pictures_per_second:
+        raise NoVerdict(f"no answer was right: {found.reason}")
+    return found

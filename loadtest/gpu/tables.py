@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from loadtest.gpu.results import Results
+from loadtest.limits.bench import failures
 
 
 def markdown(results: Results) -> str:
@@ -45,7 +46,7 @@ def markdown(results: Results) -> str:
         ),
         "## JPEG to verdict through Triton",
         _table(
-            ["model", "profile", "file", "right pictures/s", "of the fastest decoder", "wrong"],
+            ["model", "profile", "file", "right pictures/s", "of the fastest decoder", "p50", "p99", "failed requests"],
             [
                 [
                     row["model"],
@@ -53,7 +54,9 @@ def markdown(results: Results) -> str:
                     row["file"] or "-",
                     f"{row['pictures_per_second']:,.0f}",
                     "-" if row["of_decoding"] is None else f"{row['of_decoding']:.0%}",
-                    f"{row['wrong']}, as: {row['reason']}" if row["wrong"] else "0",
+                    _milliseconds(row["p50"]),
+                    _milliseconds(row["p99"]),
+                    failures([row]) + (f", as: {row['reason']}" if row["reason"] else ""),
                 ]
                 for row in results.served
             ],
@@ -62,6 +65,10 @@ def markdown(results: Results) -> str:
     if results.missing:
         parts += ["## Not measured", "\n".join(f"- {line}" for line in results.missing)]
     return "\n\n".join(parts) + "\n"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1000 * seconds:.0f} ms"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

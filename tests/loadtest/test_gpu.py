@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
+from loadtest.drive import WRONG
 from loadtest.expected import Expected, expect
 from loadtest.gpu import decode, networks, parts, served
 from loadtest.gpu.__main__ import main
@@ -25,6 +26,7 @@ from loadtest.gpu.decode import Decode, Decoder, pictures_per_second
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.run import Part, Say, gather
+from loadtest.gpu.tables import markdown
 from loadtest.gpu.timing import seconds_each
 from loadtest.pictures import SAMPLES, read
 from serving.settings import DEFAULT_REPOSITORY, Settings
@@ -179,7 +181,7 @@ def test_what_is_served_and_held_to_be_right_is_of_the_repository_that_was_named
     (row,) = found["served"]
     assert row["model"] == FILM_ORIGIN.name
     assert row["pictures_per_second"] > 0
-    assert row["wrong"] == 0
+    assert list(row["outcomes"]) == ["right"]
     assert any(line.startswith("negative_condition through Triton") for line in found["missing"])
 
 
@@ -204,20 +206,29 @@ def test_a_server_that_cannot_be_measured_costs_its_own_row_and_leaves_its_log(
     assert [(settings.ready_timeout, kept) for settings, kept in asked] == [(120, log)]
 
 
+def test_the_page_says_how_many_requests_failed_in_which_way() -> None:
+    row = {"model": "film_origin", "profile": "cuda", "file": "model.pt2", "pictures_per_second": 1234.5}
+    seen = {"of_decoding": None, "p50": 0.25, "p99": None, "outcomes": {"WrongAnswer": 3, "right": 5}, "reason": "off"}
+    page = markdown(Results(served=[row | seen]))
+    assert "| film_origin | cuda | model.pt2 | 1,234 | - | 250 ms | - | 3 WrongAnswer, as: off |" in page
+
+
 @pytest.mark.e2e
 def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two pictures the second is held to be another, and then both are."""
+    """Of two pictures the second is held to be another, and then both are; what is told is of the measured seconds."""
     right = expect(BLOBS[:2], (FILM_ORIGIN.name,))
     off = Expected({FILM_ORIGIN.name: np.array([2.0, -1.0], np.float32)}, 0.1)
     settings = Settings(models=(FILM_ORIGIN.name,))
     monkeypatch.setattr(served, "expect", lambda *_: [right[0], off])
-    found = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=2)
+    found = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 1, clients=2, batch=1)
     assert found.pictures_per_second > 0
-    assert found.wrong > 0
+    assert found.seconds <= 1
+    assert set(found.outcomes) == {"", WRONG}
+    assert sum(found.outcomes.values()) < len(found.sent)
     assert "off the right probability" in found.reason
     monkeypatch.setattr(served, "expect", lambda *_: [off, off])
     with pytest.raises(served.NoVerdict, match=r"no answer was right: film_origin is .* off"):
-        served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=2)
+        served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=1)
 
 
 def test_the_device_that_was_named_is_the_current_one_in_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
