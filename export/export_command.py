@@ -136,7 +136,7 @@ def _one(source: "Source", name: str, repository: Path, aside: Path, console: Co
     except SafelightError as error:
         console.print(f"[red]{model} was not exported to {name}:[/red] {error}", highlight=False, soft_wrap=True)
         return ["-", "-", "-", "refused"], False
-    console.print(f"{title}: {outcome.verdict}", highlight=False)
+    console.print(f"{title}: {'; '.join((outcome.verdict, *outcome.notes))}", highlight=False, soft_wrap=True)
     return _row(outcome), True
 
 

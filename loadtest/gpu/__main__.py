@@ -2,10 +2,7 @@
 
 import json
 import signal
-import subprocess
-import sys
-import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -14,23 +11,17 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from film.specs import CLASSIFIERS, PICTURE_SUFFIXES
+from film.specs import PICTURE_SUFFIXES
 from loadtest.strict_json import strict
 
-MADE_HERE = ("torchscript", "pt2", "tensorrt")
-"""Formats that are made on the machine that runs them."""
 INTERRUPTED = 130
 """Exit code of what was stopped by Ctrl-C, in a shell."""
-EXPORT_SECONDS = 240
-"""Most that making the files may take, both networks beside each other; compiling PT2 takes a minute and a half."""
-JUDGING = 60
-"""Labelled negatives that half precision is judged on here. `python -m export` takes more, and more time."""
 
 
 @click.command(
     epilog="""\b
 Examples:
-  python -m loadtest.gpu                                  on a machine with a GPU, under ten minutes
+  python -m loadtest.gpu                                  on a machine with a GPU, about ten minutes
   python -m loadtest.gpu --device cpu --seconds 0.2       a dry run of the same on any machine
   python -m loadtest.gpu --pictures my/scans --no-served"""
 )
@@ -39,7 +30,12 @@ Examples:
 @click.option("--seconds", default=2.0, show_default=True, help="For each single measurement.")
 @click.option("--batches", default="1,8,64", show_default=True, help="Of the networks alone.")
 @click.option("--clients", default=4, show_default=True, help="Processes that ask the server.")
-@click.option("--export/--no-export", default=True, show_default=True, help="Make the files for this device first.")
+@click.option(
+    "--export/--no-export",
+    default=None,
+    show_default="on a GPU",
+    help="First make the files for this device, in a copy of the repository, OUT-repository, which is then measured.",
+)
 @click.option("--served/--no-served", default=True, show_default=True, help="Measure the server too.")
 @click.option(
     "--overlay",
@@ -55,10 +51,10 @@ Examples:
 )
 @click.option(
     "--repository",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path("model_repository"),
     show_default=True,
-    help="Of the networks, and of the server.",
+    help="Of the networks, and of the server. Nothing in it is changed.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/gpu"), show_default=True)
 def main(
@@ -67,7 +63,7 @@ def main(
     seconds: float,
     batches: str,
     clients: int,
-    export: bool,
+    export: bool | None,
     served: bool,
     overlay: Path | None,
     pictures: Path,
@@ -81,6 +77,7 @@ def main(
     """
     import torch  # seconds that --help need not pay
 
+    from loadtest.gpu import exports
     from loadtest.gpu.results import Plan, Results
     from loadtest.gpu.run import measure
     from loadtest.gpu.tables import markdown
@@ -122,10 +119,11 @@ def main(
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
-    with console.status("making the files for this device") as status:
+    with console.status("copying the model repository") as status:
         try:
-            if export:
-                results.missing += _export(device, repository)
+            if export or (export is None and device != "cpu"):
+                plan = replace(plan, repository=exports.copy(repository, plan.beside("-repository")))
+                exports.make_all(plan, results, say)
             measure(plan, blobs, results, say)
         except KeyboardInterrupt:
             results.missing.append("what was to follow when it was interrupted")
@@ -136,28 +134,6 @@ def main(
     console.print(f"Written to {plan.beside('.md')} and {plan.beside('.json')}")
     if ended:
         raise click.exceptions.Exit(INTERRUPTED)
-
-
-def _export(device: str, repository: Path) -> list[str]:
-    """What took too long. What cannot be made is missing later, and is said there; so a failure here ends nothing."""
-    formats = [part for name in MADE_HERE for part in ("--to", name)]
-    options = [*formats, "--device", device, "--repository", str(repository), "--judging", str(JUDGING)]
-    running = {
-        spec.name: subprocess.Popen([sys.executable, "-m", "export", spec.name, *options], stdout=subprocess.DEVNULL)
-        for spec in CLASSIFIERS
-    }
-    until, late = time.monotonic() + EXPORT_SECONDS, []
-    try:
-        for name, process in running.items():
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                late.append(f"files of {name} that were not made in {EXPORT_SECONDS} s: python -m export {name}")
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
-    return late
 
 
 if __name__ == "__main__":

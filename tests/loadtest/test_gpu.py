@@ -34,7 +34,7 @@ from serving.settings import DEFAULT_REPOSITORY, Settings
 BLOBS = read(SAMPLES / "digital")
 PLAN = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
 LIMITS = Ceilings(1e9, 1e9, {"f32": 1e12, "bf16": 1e12})
-USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--no-export", "--pictures", "samples/digital")
+USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--pictures", "samples/digital")
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from film.specs import CLASSIFIERS, ModelSpec
+from loadtest.gpu import exports
+from loadtest.gpu.__main__ import main
+from loadtest.gpu.results import Plan, Results
+from loadtest.gpu.run import Say
+
+MODEL = Path("film_origin_net", "1", "model.pt")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """One in which there is a single file."""
+    file = tmp_path / "repository" / MODEL
+    file.parent.mkdir(parents=True)
+    file.write_text("served")
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """What was to be measured; nothing is."""
+    plans: list[Plan] = []
+
+    def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say) -> None:
+        plans.append(plan)
+
+    monkeypatch.setattr("loadtest.gpu.run.measure", measure)
+    return plans
+
+
+def run(out: Path, *options: str) -> Result:
+    """The command on the CPU."""
+    usual = ("--device", "cpu", "--pictures", "samples/digital", "--out", str(out))
+    return CliRunner().invoke(main, [*usual, *options])
+
+
+def test_files_are_made_in_a_copy_which_is_then_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repository: Path, measured: list[Plan]
+) -> None:
+    asked: list[str] = []
+
+    def make(plan: Plan, spec: ModelSpec) -> list[str]:
+        asked.append(spec.name)
+        (plan.repository / MODEL).write_text("made here")
+        return []
+
+    monkeypatch.setattr(exports, "make", make)
+    assert run(tmp_path / "gpu", "--export", "--repository", str(repository)).exit_code == 0
+    assert asked == [spec.name for spec in CLASSIFIERS]
+    assert [plan.repository for plan in measured] == [tmp_path / "gpu-repository"]
+    assert (measured[0].repository / MODEL).read_text() == "made here"
+    assert (repository / MODEL).read_text() == "served"
+
+
+def test_a_dry_run_makes_nothing_and_measures_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repository: Path, measured: list[Plan]
+) -> None:
+    monkeypatch.delattr(exports, "make")
+    assert run(tmp_path / "gpu", "--repository", str(repository)).exit_code == 0
+    assert [plan.repository for plan in measured] == [repository]
+    assert not (tmp_path / "gpu-repository").exists()

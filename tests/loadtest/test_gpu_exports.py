@@ -1,0 +1,109 @@
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from film.specs import FILM_ORIGIN
+from loadtest.gpu import exports
+from loadtest.gpu.results import Plan
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """Of a repository that has a TorchScript file, made a minute ago."""
+    older = tmp_path / "repository" / FILM_ORIGIN.network_model / "1" / "model.pt"
+    older.parent.mkdir(parents=True)
+    older.write_text("older")
+    minute_ago = time.time() - 60
+    os.utime(older, (minute_ago, minute_ago))
+    return Plan(torch.device("cpu"), tmp_path / "repository", "cpu", out=tmp_path / "gpu")
+
+
+def made(monkeypatch: pytest.MonkeyPatch, plan: Plan, program: str) -> list[str]:
+    """What is said to be missing after ``program`` (Python) ran in place of `python -m export`."""
+    monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
+    return exports.make(plan, FILM_ORIGIN)
+
+
+def test_what_was_refused_or_cannot_be_made_is_missing_in_the_words_of_the_export(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan
+) -> None:
+    refused = "film_origin was not exported to pt2: film_origin_net: SCORES is 0.02 away."
+    lacking = "film_origin, tensorrt: not made; tensorrt not installed"
+    lines = ["film_origin, torchscript: published", refused, lacking, "a table"]
+    log = plan.beside("-export-film_origin.log")
+    assert made(monkeypatch, plan, f"print(*{lines}, sep='\\n'); raise SystemExit(1)") == [
+        f"{refused} (log: {log})",
+        f"{lacking} (log: {log})",
+        "film_origin_net: model.pt was not made here; the rows are of an older one",
+    ]
+    assert "a table" in log.read_text()
+
+
+def test_of_an_export_that_broke_off_the_last_line_is_said(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    said = made(monkeypatch, plan, "import sys; sys.exit('first\\nOSError: no space left')")
+    assert said[0].startswith("film_origin: export ended with 1: OSError: no space left (log: ")
+    assert made(monkeypatch, plan, "import os; os.abort()")[0].startswith("film_origin: export ended with -6: ")
+
+
+def test_where_all_is_made_nothing_is_missing(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    assert made(monkeypatch, plan, "import sys; print(sys.argv)") == []
+    told = plan.beside("-export-film_origin.log").read_text()
+    assert f"'--device', 'cpu', '--repository', '{plan.repository}'" in told
+
+
+def test_one_that_takes_too_long_ends_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    child = plan.out.with_name("child")
+    program = f"""
+import signal, subprocess
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+compiler = subprocess.Popen(["sleep", "600"])
+open({str(child)!r}, "w").write(str(compiler.pid))
+compiler.wait()"""
+    monkeypatch.setattr(exports, "SECONDS", 5.0)
+    monkeypatch.setattr(exports, "SECONDS_TO_END", 0.2)
+    said = made(monkeypatch, plan, program)
+    assert said[0].startswith("film_origin: files that were not made in 5 s")
+    assert gone(int(child.read_text()))
+
+
+def test_one_that_takes_too_long_may_remove_what_it_had_begun(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    program = f"""
+import tempfile, time
+with tempfile.TemporaryDirectory(prefix="scratch", dir={str(plan.out.parent)!r}) as folder:
+    print(folder, flush=True)
+    time.sleep(600)"""
+    monkeypatch.setattr(exports, "SECONDS", 5.0)
+    made(monkeypatch, plan, program)
+    assert "scratch" in plan.beside("-export-film_origin.log").read_text()
+    assert not list(plan.out.parent.glob("scratch*"))
+
+
+def test_a_copy_of_a_repository_has_no_way_back(plan: Plan, tmp_path: Path) -> None:
+    (plan.repository / "linked").symlink_to(plan.repository / FILM_ORIGIN.network_model)
+    original = plan.repository / "linked" / "1" / "model.pt"
+    to = exports.copy(plan.repository, tmp_path / "copy")
+    assert not any(path.is_symlink() for path in to.rglob("*"))
+    for path in to.rglob("*.pt"):
+        path.write_text("new")
+    assert original.read_text() == "older"
+    assert exports.copy(to, to) == to
+    assert (to / "linked" / "1" / "model.pt").read_text() == "new"
+    exports.copy(plan.repository, to)
+    assert (to / "linked" / "1" / "model.pt").read_text() == "older"
+
+
+def gone(process: int) -> bool:
+    """Whether it ends within seconds, or has and only waits to be buried by the system's first process."""
+    for _ in range(50):
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
