@@ -8,7 +8,7 @@ from typing import Any, Literal
 from export.accuracy import check_accuracy
 from export.errors import ExportError, ParityError
 from export.format import Format
-from export.parity import BATCHES, largest_difference
+from export.parity import largest_difference
 from export.publish import publish, sha256, tool_versions, version_folder
 from export.runtimes import Trial
 from export.source import Source
@@ -63,7 +63,7 @@ def export_model(source: Source, form: Format, repository: Path, aside: Path, sa
             "format": form.name,
             "weights": {"file": source.weights.name, "sha256": sha256(source.weights)},
             **made,
-            "parity": {"pictures": len(source.judged_on), "batches": list(BATCHES), "runtimes": tried},
+            "parity": {"pictures": len(source.judged_on), "runtimes": tried},
             **({"notes": notes} if notes else {}),
             "tools": tool_versions(form.tools),
         }
@@ -84,6 +84,7 @@ def _try(source: Source, trial: Trial, path: Path) -> dict[str, Any]:
     difference = largest_difference(source.truth, source.spec, trial, run, source.judged_on)
     found: dict[str, Any] = {
         "arithmetic": trial.arithmetic,
+        "batches": list(trial.batches),
         "tolerance": PARITY_TOLERANCE[trial.arithmetic],
         "largest_difference": difference,
     }

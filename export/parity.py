@@ -5,7 +5,7 @@ probability must stay within ``specs.PARITY_TOLERANCE`` (a map's, within that ti
 exactly where a picture is not valid.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,6 @@ from export.errors import MissingRuntime, ParityError
 from export.runtimes import Arrays, Run, Trial, onnxruntime_trial, openvino_trials
 from film.specs import PARITY_TOLERANCE, VALID, ModelSpec
 
-BATCHES = (1, 3, 8)
-"""One, an odd few, and a round many."""
 TOGETHER = 4
 """Pictures that the trained network is given at a time: at 700x700 a gigabyte holds no more than a dozen."""
 
@@ -57,7 +55,7 @@ def largest_difference(truth: Arrays, spec: ModelSpec, trial: Trial, run: Run, p
     """How far ``run``, which is ``trial`` started, is from ``truth`` on ``pictures``; raises ParityError."""
     largest = 0.0
     tolerance = PARITY_TOLERANCE[trial.arithmetic]
-    for index, valid in _batches(len(pictures)):
+    for index, valid in _batches(len(pictures), trial.batches):
         got = run({spec.pixels.name: pictures[index], VALID.name: valid})
         for tensor in spec.outputs:
             where = f"{spec.network_model}: {tensor.name} of {trial.runtime} at batch {len(index)}"
@@ -81,12 +79,12 @@ def _check_nan(where: str, output: NDArray[Any], valid: NDArray[np.bool_]) -> No
         raise ParityError(f"{where} is not NaN exactly for the pictures that are not valid. Not published.")
 
 
-def _batches(count: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
-    """Which of ``count`` pictures, and VALID, for batches of each size; in a batch of several the second is not valid.
+def _batches(count: int, sizes: Sequence[int]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
+    """Which of ``count`` pictures, and VALID, for batches of each of ``sizes``; of several the second is not valid.
 
     Every picture is valid in some batch: the single ones. Short ends are filled from the beginning.
     """
-    for size in BATCHES:
+    for size in sizes:
         for start in range(0, count, size):
             valid = np.ones((size, *VALID.shape), np.bool_)
             valid[1:2] = False

@@ -8,16 +8,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from film.specs import Arithmetic, ModelSpec
+from film.specs import MAX_BATCH, Arithmetic, ModelSpec
 
 Arrays = Mapping[str, NDArray[Any]]
 Run = Callable[[Arrays], dict[str, NDArray[Any]]]
 """From PIXELS and VALID, any number of pictures, to every output by name."""
+BATCHES = (1, 3, 8)
+"""One, an odd few, and a round many."""
+GPU_BATCHES = (*BATCHES, MAX_BATCH)
+"""On a GPU kernels are chosen by the batch: the largest has others than a few pictures have."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One way to run a file, and the arithmetic by which its answers are judged.
+    """One way to run a file, the arithmetic by which its answers are judged, and the ``batches`` that it is asked in.
 
     ``lacks`` is a sentence's end that says why it cannot be run on this machine; empty where it can.
     """
@@ -26,6 +30,12 @@ class Trial:
     arithmetic: Arithmetic
     start: Callable[[Path], Run]
     lacks: str = ""
+    batches: tuple[int, ...] = BATCHES
+
+
+def batches_on(device: str) -> tuple[int, ...]:
+    """The batches that a file is asked in on ``device``, "cpu" or "cuda", with a number or without."""
+    return GPU_BATCHES if device.startswith("cuda") else BATCHES
 
 
 def lacks_package(*packages: str) -> str:

@@ -17,7 +17,7 @@ from export.format import Format
 from export.formats.torchscript import Named, example
 from export.graphs import NegativeConditionGraph
 from export.half_graph import half_graph
-from export.runtimes import Arrays, Run, Trial
+from export.runtimes import Arrays, Run, Trial, batches_on
 from export.source import Source
 from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
 from film.torch_network import as_served, compiled_for, load_module, single_precision
@@ -80,7 +80,9 @@ def _halved(source: Source) -> bool:
 
 def _trials(source: Source) -> Sequence[Trial]:
     arithmetic: Arithmetic = "fp16" if _halved(source) else "fp32"
-    return (Trial(f"AOTInductor on {source.device}", arithmetic, lambda path: start(path, source.spec, source.device)),)
+    device, spec = source.device, source.spec
+    batches = batches_on(device.type)
+    return (Trial(f"AOTInductor on {device}", arithmetic, lambda path: start(path, spec, device), batches=batches),)
 
 
 FORMAT = Format("pt2", ("model.pt2",), ("torch",), _lacks, _write, _trials)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from export.format import Format
-from export.runtimes import Trial, lacks_package
+from export.runtimes import GPU_BATCHES, Trial, lacks_package
 from export.source import Source
 from export.tensorrt_engine import build_engine, find_gpu, start, targets
 from film.specs import ModelSpec
@@ -48,11 +48,8 @@ def engine_format(library: str, file: str, needs_gpu: bool) -> Format:
         return facts | build_engine(library, network.model, source.spec, path)
 
     def trials(source: Source) -> Sequence[Trial]:
-        return (
-            Trial(
-                library, source.typed.arithmetic, partial(start, spec=source.spec, library=library), untried(library)
-            ),
-        )
+        run = partial(start, spec=source.spec, library=library)
+        return (Trial(library, source.typed.arithmetic, run, untried(library), GPU_BATCHES),)
 
     return Format(library, (file,), (library, "torch", "onnx", "onnxscript"), lacks, write, trials)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from export.errors import ExportError
 from export.format import Format
-from export.runtimes import Arrays, Run, Trial
+from export.runtimes import Arrays, Run, Trial, batches_on
 from export.source import Source
 from film.specs import VALID, ModelSpec
 from film.torch_network import as_served, load_module, single_precision
@@ -88,7 +88,9 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
 
 
 def _trials(source: Source) -> Sequence[Trial]:
-    return (Trial(f"torch.jit on {source.device}", "fp32", lambda path: start(path, source.spec, source.device)),)
+    device, spec = source.device, source.spec
+    batches = batches_on(device.type)
+    return (Trial(f"torch.jit on {device}", "fp32", lambda path: start(path, spec, device), batches=batches),)
 
 
 FORMAT = Format("torchscript", ("model.pt",), ("torch",), lambda _spec: "", _write, _trials)

@@ -2,16 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.errors import ParityError
+from export.format import load_format
+from export.graphs import EXPORTABLES
+from export.labelled import Pictures
 from export.onnx_file import write_onnx
-from export.parity import check_parity
-from film.specs import ONNX_TOLERANCE, ModelSpec, TensorSpec
+from export.parity import answers, check_parity, largest_difference
+from export.runtimes import GPU_BATCHES, Arrays, Trial
+from export.source import Source
+from film.specs import FILM_ORIGIN, MAX_BATCH, ONNX_TOLERANCE, VALID, ModelSpec, TensorSpec
 
 SPEC = ModelSpec("toy", 8, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
@@ -76,3 +83,25 @@ def test_nan_for_the_neighbours_of_one_that_is_not_valid_is_refused(tmp_path: Pa
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="not of shape"):
         check_parity(Toy(), SPEC, artefact(Toy(sides=4), tmp_path), PICTURES)
+
+
+def test_a_file_is_judged_in_every_batch_of_its_trial() -> None:
+    truth = answers(Toy(), SPEC, PICTURES)
+
+    def run(inputs: Arrays) -> dict[str, NDArray[Any]]:
+        pixels, valid = (torch.from_numpy(inputs[name]) for name in (SPEC.pixels.name, VALID.name))
+        (scores,) = Toy(0.1 if len(pixels) == MAX_BATCH else 0.0)(pixels, valid)
+        return {"SCORES": scores.numpy()}
+
+    small = Trial("toy", "fp32", lambda _: run)
+    assert largest_difference(truth, SPEC, small, run, PICTURES) < 1e-5
+    with pytest.raises(ParityError, match=f"at batch {MAX_BATCH} is 0.1"):
+        largest_difference(truth, SPEC, replace(small, batches=GPU_BATCHES), run, PICTURES)
+
+
+@pytest.mark.parametrize("name", ["torchscript", "pt2"])
+@pytest.mark.parametrize(("device", "largest"), [("cpu", 8), ("cuda:1", MAX_BATCH)])
+def test_on_a_gpu_the_largest_batch_is_tried_too(name: str, device: str, largest: int) -> None:
+    model = EXPORTABLES[FILM_ORIGIN.name]
+    source = Source(model, Path("absent"), Path("absent"), Pictures(), torch.device(device))
+    assert [max(trial.batches) for trial in load_format(name).trials(source)] == [largest]
