@@ -2,8 +2,10 @@
 
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from film.preprocess import preprocess
 from film.specs import PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
-from film.torch_network import as_it_stands, as_served
+from film.torch_network import CPU_BATCH, as_it_stands, as_served
 from loadtest.gpu import ceilings, cost, decode, networks
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, reason
@@ -21,8 +23,6 @@ from loadtest.gpu.timing import seconds_each
 ARITHMETIC: dict[str, Arithmetic] = {"f32": "fp32", "fp16": "fp16", "bf16": "bf16"}
 BYTES = {"f32": 4, "fp16": 2, "bf16": 2}
 """Of a value in a precision, for the roofline."""
-PARITY_BATCH = 8
-"""Pictures that every way is judged on, against TorchScript in single precision on the CPU."""
 DOING = "doing"
 Found = tuple[str, Any]
 """A field of ``Results`` and what belongs there, a row or a line where that is a list; or ``DOING`` and what comes."""
@@ -43,78 +43,97 @@ def describe(device: torch.device) -> dict[str, str]:
     return {"device": name, **versions, **cuda}
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """What the ways of running a network are measured with: ``truth`` is what is right for ``pictures``, output by
+    output; ``needed`` is what one picture costs."""
+
+    plan: Plan
+    spec: ModelSpec
+    limits: ceilings.Ceilings
+    needed: cost.Cost
+    pictures: NDArray[np.uint8]
+    truth: Sequence[NDArray[Any]]
+
+    def row(self, way: networks.Way, run: networks.Run, batch: int) -> dict[str, Any]:
+        """Pictures/s of ``batch`` at a time, which part that is of what the device can, and how right they are."""
+        device = self.plan.device
+        inputs = networks.example(self.spec, self.pictures, batch, device)
+        said = [value.float().cpu().numpy() for value in run(*inputs)]
+        each = seconds_each(partial(run, *inputs), device, self.plan.seconds)
+        return {
+            "model": self.spec.name,
+            "way": way.name,
+            "batch": batch,
+            "pictures_per_second": batch / each,
+            **self._of_limits(way, batch, each),
+            **self._judged(way, said, batch),
+        }
+
+    def _of_limits(self, way: networks.Way, batch: int, each: float) -> dict[str, float]:
+        """What the roofline of each operator allows, and the part of it that ``each`` second for a batch is.
+
+        ``of_ideal`` is the part of what were possible if all arithmetic ran beside all memory traffic.
+        """
+        machine = self.limits.matrix[way.precision], self.limits.copy, BYTES[way.precision]
+        bound, ideal = self.needed.seconds(batch, *machine), self.needed.whole.seconds(batch, *machine)
+        return {"roofline": batch / bound, "of_roofline": bound / each, "of_ideal": ideal / each}
+
+    def _judged(self, way: networks.Way, said: Sequence[NDArray[Any]], batch: int) -> dict[str, Any]:
+        """How far ``said`` is from the truth, each output held to its own tolerance, as when it was exported."""
+        index = np.arange(batch) % len(self.pictures)
+        allowed = [tolerated(output, PARITY_TOLERANCE[ARITHMETIC[way.precision]]) for output in self.spec.outputs]
+        differences = [np.abs(a - b[index]).max() for a, b in zip(said, self.truth, strict=True)]
+        return {
+            "largest_difference": float(np.max(differences)),  # NaN where any is
+            "within_tolerance": all(bool(one <= most) for one, most in zip(differences, allowed, strict=True)),
+        }
+
+
 def networks_of(
     plan: Plan, spec: ModelSpec, limits: ceilings.Ceilings, blobs: Sequence[bytes], names: Sequence[str]
 ) -> Iterator[Found]:
-    """The ways to run a network that are called ``names``."""
+    """The ways to run a network that are called ``names``, batch by batch."""
     _choose(plan)
-    folder, cpu = plan.repository / spec.network_model / "1", torch.device("cpu")
-    pictures = preprocess(blobs, spec.size).pixels
+    folder = plan.repository / spec.network_model / "1"
+    pictures = preprocess(blobs[: max(plan.batches)], spec.size).pixels
     try:
-        with as_served():
-            trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
-            needed = cost.read_cost(networks.published(folder, "model.onnx"))
-            truth = [value.numpy() for value in trusted(*networks.example(spec, pictures, PARITY_BATCH, cpu))]
+        needed = cost.read_cost(networks.published(folder, "model.onnx"))
+        bench = _Bench(plan, spec, limits, needed, pictures, _truth(spec, folder, pictures))
     except Unavailable as error:
         yield "missing", f"{spec.network_model}: {error}"
         return
     for way in (way for way in networks.ways(spec, plan.device) if way.name in names):
         yield DOING, f"{spec.network_model}: {way.name}"
         try:
-            with as_served() if way.precision == "f32" else as_it_stands():
+            with _arithmetic(way):
                 run = way.load(folder, plan.device)
-                inputs = networks.example(spec, pictures, PARITY_BATCH, plan.device)
-                said = [value.float().cpu().numpy() for value in run(*inputs)]
-                rates = _rates(plan, spec, way, run, pictures, limits, needed)
-            judged = _judged(spec, way, said, truth)
         except Exception as error:  # whatever a library raises: the rest is to be measured all the same
             yield "missing", f"{spec.network_model}, {way.name}: {reason(error)}"
             continue
-        for rate in rates:
-            yield "networks", {"model": spec.name, "way": way.name, **rate, **judged}
+        for batch in plan.batches:
+            yield DOING, f"{spec.network_model}: {way.name}, batch {batch}"
+            try:
+                with _arithmetic(way):
+                    row = bench.row(way, run, batch)
+            except Exception as error:  # as above
+                yield "missing", f"{spec.network_model}, {way.name}, batch {batch}: {reason(error)}"
+                continue
+            yield "networks", row
 
 
-def _judged(
-    spec: ModelSpec, way: networks.Way, said: Sequence[NDArray[Any]], truth: Sequence[NDArray[Any]]
-) -> dict[str, Any]:
-    """How far ``said`` is from ``truth``, each output held to its own tolerance, as when it was exported."""
-    allowed = [tolerated(output, PARITY_TOLERANCE[ARITHMETIC[way.precision]]) for output in spec.outputs]
-    differences = [np.abs(a - b).max() for a, b in zip(said, truth, strict=True)]
-    return {
-        "largest_difference": float(np.max(differences)),  # NaN where any is
-        "within_tolerance": all(bool(one <= most) for one, most in zip(differences, allowed, strict=True)),
-    }
+def _truth(spec: ModelSpec, folder: Path, pictures: NDArray[np.uint8]) -> list[NDArray[Any]]:
+    """What every way is judged by: TorchScript in single precision on the CPU, a few pictures at a time."""
+    cpu = torch.device("cpu")
+    few = [pictures[start : start + CPU_BATCH] for start in range(0, len(pictures), CPU_BATCH)]
+    with as_served():
+        trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
+        runs = [trusted(*networks.example(spec, part, len(part), cpu)) for part in few]
+    return [torch.cat(values).numpy() for values in zip(*runs, strict=True)]
 
 
-def _rates(
-    plan: Plan,
-    spec: ModelSpec,
-    way: networks.Way,
-    run: networks.Run,
-    pictures: NDArray[np.uint8],
-    limits: ceilings.Ceilings,
-    needed: cost.Cost,
-) -> list[dict[str, Any]]:
-    """Pictures/s of each batch, what the roofline of each operator allows, and which part of it that is.
-
-    ``of_ideal`` is the part of what were possible if all arithmetic ran beside all memory traffic.
-    """
-    rows = []
-    for batch in plan.batches:
-        inputs = networks.example(spec, pictures, batch, plan.device)
-        each = seconds_each(partial(run, *inputs), plan.device, plan.seconds)
-        machine = limits.matrix[way.precision], limits.copy, BYTES[way.precision]
-        bound, ideal = needed.seconds(batch, *machine), needed.whole.seconds(batch, *machine)
-        rows.append(
-            {
-                "batch": batch,
-                "pictures_per_second": batch / each,
-                "roofline": batch / bound,
-                "of_roofline": bound / each,
-                "of_ideal": ideal / each,
-            }
-        )
-    return rows
+def _arithmetic(way: networks.Way) -> AbstractContextManager[None]:
+    return as_served() if way.precision == "f32" else as_it_stands()
 
 
 def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Found]:

@@ -20,8 +20,8 @@ _STARTED = "started"
 _SECONDS_TO_START = 120
 PATIENCE = 120.0
 """Seconds that a part may say nothing; loading a network onto a GPU and its first runs are the longest step."""
-MEASUREMENTS = 12
-"""At most, of ``Plan.seconds`` each, between two words of a part: batches of a way, the device's limits."""
+MEASUREMENTS = 6
+"""At most, of ``Plan.seconds`` each, between two words of a part: the device's limits take four."""
 
 
 def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lambda _: None) -> None:

@@ -267,6 +267,30 @@ def test_each_output_is_held_to_its_own_tolerance_and_nan_to_none(monkeypatch: p
     assert np.isnan(rows["nan"]["largest_difference"])
 
 
+def test_each_batch_is_judged_by_its_own_answers_and_lost_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pictures in turn, fewer than the largest batch: the truth of each is that of its own."""
+    right = networks.Way("right", "f32", lambda *_: brightness)
+
+    def run(pixels: torch.Tensor, valid: torch.Tensor) -> networks.Tensors:
+        if len(pixels) == 5:
+            raise MemoryError("of the device")
+        scores, *others = brightness(pixels, valid)
+        return (scores + (len(pixels) == 3), *others)
+
+    odd = networks.Way("odd", "f32", lambda *_: run)
+    monkeypatch.setattr(networks, "ways", lambda *_: (right, odd))
+    plan = replace(PLAN, batches=(1, 3, 5, 7))
+    found = list(parts.networks_of(plan, NEGATIVE_CONDITION, LIMITS, BLOBS[:2], ["odd", "right"]))
+    rows = {(value["way"], value["batch"]): value["within_tolerance"] for kind, value in found if kind == "networks"}
+    right_rows = {("right", batch): True for batch in (1, 3, 5, 7)}
+    assert rows == right_rows | {("odd", 1): True, ("odd", 3): False, ("odd", 7): True}
+    assert [value for kind, value in found if kind == "missing"] == [
+        "negative_condition_net, odd, batch 5: MemoryError: of the device"
+    ]
+    first = next(place for place, (kind, value) in enumerate(found) if kind == "networks" and value["way"] == "odd")
+    assert found[first + 1] == ("doing", "negative_condition_net: odd, batch 3")  # it is sent before the next begins
+
+
 def test_single_precision_is_that_and_nothing_else_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, set[bool]] = {"f32": set(), "bf16": set()}
 
@@ -357,6 +381,13 @@ def answering(far: tuple[float, ...]) -> networks.Run:
     """A network that says ``far`` everywhere in each output of ``negative_condition``."""
     outputs = list(zip(far, NEGATIVE_CONDITION.outputs, strict=True))
     return lambda pixels, _: tuple(torch.full((len(pixels), *output.shape), value) for value, output in outputs)
+
+
+def brightness(pixels: torch.Tensor, _: torch.Tensor) -> networks.Tensors:
+    """A network that says of each picture how bright it is, everywhere in each output."""
+    mean = pixels.float().mean((1, 2, 3)) / 255
+    shapes = [output.shape for output in NEGATIVE_CONDITION.outputs]
+    return tuple(mean.reshape(-1, *[1] * len(shape)).expand(-1, *shape) for shape in shapes)
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, ways: tuple[networks.Way, ...]) -> list[dict[str, object]]:
