@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from loadtest.gpu.results import Results
 from loadtest.limits.bench import failures
 
+OF_WHICH_GRAPH = (
+    "The roofline is that of the operators of `model.onnx`, each by itself, whatever a way runs. That file is laid "
+    "out for a CPU: `film_origin` measures grain in strips there, and in one piece in all files for a GPU. So a way "
+    "may need less than the roofline says, and be above it."
+)
+
 
 def markdown(results: Results) -> str:
     """One page: the machine, its limits, the networks, the decoders, the server, and what is missing."""
@@ -39,6 +45,7 @@ def markdown(results: Results) -> str:
                 for row in results.networks
             ],
         ),
+        OF_WHICH_GRAPH,
         "## JPEG to pixels",
         _table(
             ["for", "decoder", "pictures/s"],

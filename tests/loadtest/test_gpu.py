@@ -13,7 +13,6 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
-from onnx import TensorProto, helper, numpy_helper
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.drive import WRONG
@@ -21,7 +20,6 @@ from loadtest.expected import Expected, expect
 from loadtest.gpu import decode, networks, parts, served
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.ceilings import Ceilings
-from loadtest.gpu.cost import Cost, Step, read_cost
 from loadtest.gpu.decode import Decode, Decoder, pictures_per_second
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, Results
@@ -35,54 +33,6 @@ BLOBS = read(SAMPLES / "digital")
 PLAN = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
 LIMITS = Ceilings(1e9, 1e9, {"f32": 1e12, "bf16": 1e12})
 USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--pictures", "samples/digital")
-
-
-@pytest.fixture
-def small_network(tmp_path: Path) -> Path:
-    """A convolution of 3 to 4 channels, 3x3, over 10x10, its weights kept in half precision; then a product to 2."""
-    kernel = numpy_helper.from_array(np.zeros((4, 3, 3, 3), np.float16), "kernel16")
-    matrix = numpy_helper.from_array(np.zeros((256, 2), np.float32), "matrix")
-    nodes = [
-        helper.make_node("Cast", ["kernel16"], ["kernel"], to=TensorProto.FLOAT),
-        helper.make_node("Conv", ["x", "kernel"], ["features"]),
-        helper.make_node("Relu", ["features"], ["positive"]),
-        helper.make_node("Flatten", ["positive"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "matrix"], ["y"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "small",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 10, 10])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
-        [kernel, matrix],
-    )
-    path = tmp_path / "small.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)]), path)
-    return path
-
-
-def test_the_cost_of_a_network_worked_by_hand(small_network: Path) -> None:
-    features = 4 * 8 * 8
-    convolution = Step(operations=2 * features * 27, values=300 + features, weights=108)
-    product = Step(operations=2 * 2 * 256, values=256 + 2, weights=512)
-    assert read_cost(small_network) == Cost((convolution, product))
-    assert read_cost(small_network).whole == Step(
-        operations=2 * features * 27 + 2 * 2 * 256, values=300 + features + 256 + 2, weights=108 + 512
-    )
-
-
-def test_the_roofline_is_the_slower_of_arithmetic_and_memory() -> None:
-    step = Step(operations=1000, values=10, weights=20)
-    assert step.seconds(4, matrix_rate=1000, bandwidth=1e9, bytes_each=2) == 4
-    assert step.seconds(4, matrix_rate=1e12, bandwidth=1, bytes_each=2) == 2 * (4 * 10 + 20)
-
-
-def test_operators_follow_each_other_each_at_its_own_roofline() -> None:
-    busy, moving = Step(operations=1000, values=1, weights=0), Step(operations=1, values=500, weights=0)
-    machine = {"matrix_rate": 1000.0, "bandwidth": 100.0, "bytes_each": 1}
-    network = Cost((busy, moving))
-    assert network.seconds(1, **machine) == 1 + 5
-    assert network.whole.seconds(1, **machine) == pytest.approx(5.01)
 
 
 def test_a_decoder_that_fails_keeps_none_of_those_beside_it_waiting() -> None:
