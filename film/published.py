@@ -55,31 +55,31 @@ def choose(folder: Path, names: str, runtime: str = "auto", precision: str = "au
 
 def _can_run(file: Path, runtime: str, precision: str, compiled_for: str) -> bool:
     if file.suffix == COMPILED_SUFFIX:
-        return bool(compiled_for) and _manifest(file).get("compiled_for") == compiled_for
+        return bool(compiled_for) and manifest(file).get("compiled_for") == compiled_for
     if file.suffix == OPENVINO_SUFFIX and (runtime == "onnxruntime" or not importlib.util.find_spec("openvino")):
         return False
     return file.name != INT8_FILE or (has_int8() and precision != "f32")
 
 
-def _manifest(file: Path) -> dict[str, Any]:
+def manifest(file: Path) -> dict[str, Any]:
     """What the manifest of ``file`` says; empty where there is none that can be read."""
     try:
-        manifest = json.loads(manifest_file(file).read_text(encoding="utf-8"))
+        facts = json.loads(manifest_file(file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return manifest if isinstance(manifest, dict) else {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _weights(file: Path) -> str:
     """SHA-256 of the weights that ``file`` was made of; "" where its manifest does not say or is of another file."""
-    manifest = _manifest(file)
+    facts = manifest(file)
     try:
-        parts = [manifest, *manifest.get("others", [])]
+        parts = [facts, *facts.get("others", [])]
         needed = [file.name, file.with_suffix(".bin").name] if file.suffix == OPENVINO_SUFFIX else [file.name]
         if [part["file"] for part in parts] == needed and all(
             _sha256(file.with_name(part["file"])) == part["sha256"] for part in parts
         ):
-            return str(manifest["weights"]["sha256"])
+            return str(facts["weights"]["sha256"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return ""

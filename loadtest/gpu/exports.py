@@ -73,8 +73,8 @@ def make(plan: Plan, spec: ModelSpec) -> list[str]:
     if code == 0:
         return []
     missing = [f"{spec.name}: files that were not made in {SECONDS:g} s"] if code is None else _said(log, spec, code)
-    folder = plan.repository / spec.network_model / "1"
-    older = [name for name in MADE_HERE.values() if (folder / name).is_file() and _changed(folder / name) < began]
+    files = [plan.folder(spec) / name for name in MADE_HERE.values()]
+    older = [file.name for file in files if file.is_file() and file.stat().st_mtime < began]
     older_lines = [f"{spec.network_model}: {name} was not made here; the rows are of an older one" for name in older]
     return [*(f"{line} (log: {log})" for line in missing), *older_lines]
 
@@ -96,7 +96,3 @@ def _said(log: Path, spec: ModelSpec, code: int) -> list[str]:
     refusals = (f"{spec.name} was not exported to ", *(f"{spec.name}, {name}: not made" for name in MADE_HERE))
     last = lines[-1] if lines else "it said nothing"
     return [line for line in lines if line.startswith(refusals)] or [f"{spec.name}: export ended with {code}: {last}"]
-
-
-def _changed(file: Path) -> float:
-    return file.stat().st_mtime

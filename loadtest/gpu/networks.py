@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from film.errors import SafelightError
-from film.published import choose
+from film.published import choose, manifest
 from film.specs import FILM_ORIGIN, VALID, ModelSpec
 from film.torch_network import compiled_for, load_module
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[[torch.Tensor, torch.Tensor], Tensors]
 """PIXELS uint8 [n, size, size, 3] and VALID bool [n, 1] on the device -> the outputs of the spec, in order."""
+ENGINE = "model.plan"
 
 
 class Unavailable(SafelightError):
@@ -39,8 +40,9 @@ class Way:
     recorded: bool = False
 
 
-def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
-    """All ways for ``spec`` on ``device``; reduced precision only for networks that are served in it, and engines."""
+def ways(spec: ModelSpec, device: torch.device, folder: Path) -> tuple[Way, ...]:
+    """All ways to run the files of ``spec`` in ``folder`` on ``device``; reduced precision only for networks that are
+    served in it, and engines, which are in the precision that their manifest says."""
     cuda, reduced = device.type == "cuda", spec.precision != "f32"
     compiled = "fp16" if cuda and reduced else "f32"
     known = [
@@ -55,7 +57,8 @@ def ways(spec: ModelSpec, device: torch.device) -> tuple[Way, ...]:
         best = torch.float16 if reduced else None
         known.append(Way("TorchScript in a CUDA graph", compiled, _cuda_graph(_torchscript(best, True)), recorded=True))
         known.append(Way(f"PT2 {compiled} in a CUDA graph", compiled, _cuda_graph(_pt2), recorded=True))
-        known.append(Way("TensorRT", "fp16", _tensorrt))  # in half precision as far as the network bears it
+        engine = _engine_precision(folder)
+        known.append(Way(f"TensorRT {engine}".rstrip(), engine, _tensorrt))
     return tuple(known)
 
 
@@ -140,28 +143,40 @@ def _record(run: Run, pixels: torch.Tensor, valid: torch.Tensor) -> tuple[torch.
     return graph, inputs, outputs
 
 
+def _engine_precision(folder: Path) -> str:
+    """What the engine in ``folder`` computes in as far as its network bears it; "" where no manifest says."""
+    return {"fp16": "fp16", "fp32": "f32"}.get(manifest(folder / ENGINE).get("arithmetic", ""), "")
+
+
 def _tensorrt(folder: Path, device: torch.device) -> Run:
     try:
         import tensorrt as trt
     except ImportError as error:
         raise Unavailable("tensorrt is not installed") from error
-    logger = trt.Logger(trt.Logger.ERROR)
-    engine = trt.Runtime(logger).deserialize_cuda_engine(published(folder, "model.plan").read_bytes())
+    file = published(folder, ENGINE)
+    if not _engine_precision(folder):
+        raise Unavailable(f"{ENGINE} has no manifest that says what it computes in: python -m export --to tensorrt")
+    engine = trt.Runtime(trt.Logger(trt.Logger.ERROR)).deserialize_cuda_engine(file.read_bytes())
     if engine is None:
-        raise Unavailable("model.plan does not fit this machine; export it here again")
+        raise Unavailable(f"{ENGINE} does not fit this machine; export it here again")
     context = engine.create_execution_context()
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     given = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
 
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # TensorRT waits for all on the default one
+
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
-        for name, tensor in ((FILM_ORIGIN.pixels.name, pixels), (VALID.name, valid)):
-            context.set_input_shape(name, tuple(tensor.shape))
-            context.set_tensor_address(name, tensor.data_ptr())
-        outputs = tuple(torch.empty(tuple(context.get_tensor_shape(name)), device=device) for name in given)
-        for name, output in zip(given, outputs, strict=True):
-            context.set_tensor_address(name, output.data_ptr())
-        if not context.execute_async_v3(torch.cuda.current_stream().cuda_stream):
-            raise RuntimeError("the engine did not run")
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            for name, tensor in ((FILM_ORIGIN.pixels.name, pixels), (VALID.name, valid)):
+                context.set_input_shape(name, tuple(tensor.shape))
+                context.set_tensor_address(name, tensor.data_ptr())
+            outputs = tuple(torch.empty(tuple(context.get_tensor_shape(name)), device=device) for name in given)
+            for name, output in zip(given, outputs, strict=True):
+                context.set_tensor_address(name, output.data_ptr())
+            if not context.execute_async_v3(stream.cuda_stream):
+                raise RuntimeError("the engine did not run")
+        torch.cuda.current_stream(device).wait_stream(stream)
         return outputs
 
     return run

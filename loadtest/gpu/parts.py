@@ -95,7 +95,7 @@ def networks_of(
 ) -> Iterator[Found]:
     """The ways to run a network that are called ``names``, batch by batch."""
     _choose(plan)
-    folder = plan.repository / spec.network_model / "1"
+    folder = plan.folder(spec)
     pictures = preprocess(blobs[: max(plan.batches)], spec.size).pixels
     try:
         needed = cost.read_cost(networks.published(folder, "model.onnx"))
@@ -103,7 +103,7 @@ def networks_of(
     except Unavailable as error:
         yield "missing", f"{spec.network_model}: {error}"
         return
-    for way in (way for way in networks.ways(spec, plan.device) if way.name in names):
+    for way in (way for way in networks.ways(spec, plan.device, folder) if way.name in names):
         yield DOING, f"{spec.network_model}: {way.name}"
         try:
             with _arithmetic(way):
@@ -127,7 +127,7 @@ def _truth(spec: ModelSpec, folder: Path, pictures: NDArray[np.uint8]) -> list[N
     cpu = torch.device("cpu")
     few = [pictures[start : start + CPU_BATCH] for start in range(0, len(pictures), CPU_BATCH)]
     with as_served():
-        trusted = networks.ways(spec, cpu)[0].load(folder, cpu)
+        trusted = networks.ways(spec, cpu, folder)[0].load(folder, cpu)
         runs = [trusted(*networks.example(spec, part, len(part), cpu)) for part in few]
     return [torch.cat(values).numpy() for values in zip(*runs, strict=True)]
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from film.errors import SafelightError
+from film.specs import ModelSpec
 
 LONGEST_REASON = 400
 """Characters of an error that are kept; DALI and torch tell where it happened first, and what happened last."""
@@ -26,6 +27,10 @@ class Plan:
     served: bool = True
     overlay: Path | None = None
     out: Path = Path("out/gpu")
+
+    def folder(self, spec: ModelSpec) -> Path:
+        """Where the files of the network of ``spec`` lie."""
+        return self.repository / spec.network_model / "1"
 
     def beside(self, ending: str) -> Path:
         """The file of what is written that ends so."""

@@ -51,7 +51,7 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
 
 def _by_process(spec: ModelSpec, plan: Plan) -> list[list[str]]:
     """Names of the ways to run the network: those that can be measured in one process, and each other by itself."""
-    ways = networks.ways(spec, plan.device)
+    ways = networks.ways(spec, plan.device, plan.folder(spec))
     return [[way.name for way in ways if not way.recorded], *([way.name] for way in ways if way.recorded)]
 
 

@@ -65,7 +65,7 @@ def _served_file(plan: Plan, spec: ModelSpec) -> str:
     if plan.profile != "cuda":
         return ""
     names = read_configs(plan.repository, plan.profile)[spec.name].parameters["file"].string_value
-    return choose(plan.repository / spec.network_model / "1", names, compiled_for=compiled_for(str(plan.device))).name
+    return choose(plan.folder(spec), names, compiled_for=compiled_for(str(plan.device))).name
 
 
 def measure(

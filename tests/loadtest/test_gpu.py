@@ -217,6 +217,17 @@ def test_each_output_is_held_to_its_own_tolerance_and_nan_to_none(monkeypatch: p
     assert np.isnan(rows["nan"]["largest_difference"])
 
 
+@pytest.mark.parametrize(
+    ("arithmetic", "name", "precision"), [("fp32", "TensorRT f32", "f32"), ("fp16", "TensorRT fp16", "fp16")]
+)
+def test_an_engine_is_judged_by_the_precision_that_its_manifest_says(
+    tmp_path: Path, arithmetic: str, name: str, precision: str
+) -> None:
+    (tmp_path / "model.plan.json").write_text(json.dumps({"arithmetic": arithmetic}))
+    found = {way.name: way.precision for way in networks.ways(FILM_ORIGIN, torch.device("cuda"), tmp_path)}
+    assert found[name] == precision
+
+
 def test_each_batch_is_judged_by_its_own_answers_and_lost_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of pictures in turn, fewer than the largest batch: the truth of each is that of its own."""
     right = networks.Way("right", "f32", lambda *_: brightness)
