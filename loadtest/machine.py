@@ -67,11 +67,21 @@ def _processor() -> str:
     return next(named, platform.processor() or platform.machine())
 
 
+def driver() -> str:
+    """Version of NVIDIA's driver; "absent" where there is none."""
+    return next(iter(_of_gpus("driver_version")), "absent")
+
+
 def _gpus() -> list[str]:
+    return _of_gpus("name")
+
+
+def _of_gpus(what: str) -> list[str]:
+    """What nvidia-smi calls so, of each GPU."""
     if shutil.which("nvidia-smi") is None:
         return []
     try:
-        return _said(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], Path.cwd()).splitlines()
+        return _said(["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader"], Path.cwd()).splitlines()
     except (OSError, subprocess.CalledProcessError):
         return []
 

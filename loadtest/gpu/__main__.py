@@ -1,8 +1,7 @@
 """``python -m loadtest.gpu``: everything that is to be known about a GPU machine, in one call."""
 
-import json
 import signal
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -12,7 +11,6 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from film.specs import PICTURE_SUFFIXES
-from loadtest.strict_json import strict
 
 INTERRUPTED = 130
 """Exit code of what was stopped by Ctrl-C, in a shell."""
@@ -77,10 +75,10 @@ def main(
     """
     import torch  # seconds that --help need not pay
 
-    from loadtest.gpu import exports
+    from loadtest.gpu import exports, output
+    from loadtest.gpu.conditions import conditions
     from loadtest.gpu.results import Plan, Results
     from loadtest.gpu.run import measure
-    from loadtest.gpu.tables import markdown
 
     console = Console(stderr=True)
     blobs = [path.read_bytes() for path in sorted(pictures.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES]
@@ -99,19 +97,11 @@ def main(
         overlay,
         out,
     )
-    results, ended = Results(), False
-    out.parent.mkdir(parents=True, exist_ok=True)
-
-    def write() -> str:
-        page, figures = markdown(results), json.dumps(strict(asdict(results)), indent=2, allow_nan=False)
-        for suffix, text in ((".json", figures + "\n"), (".md", page)):
-            part = plan.beside(f"{suffix}.part")
-            part.write_text(text, encoding="utf-8")
-            part.replace(plan.beside(suffix))
-        return page
+    output.begin(plan)
+    results, ended = Results(conditions(plan, str(pictures), blobs)), False
 
     def say(doing: str) -> None:
-        write()
+        output.write(plan, results)
         status.update(doing)
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
@@ -128,7 +118,7 @@ def main(
         except KeyboardInterrupt:
             results.missing.append("what was to follow when it was interrupted")
             ended = True
-    page = write()
+    page = output.write(plan, results)
     signal.signal(signal.SIGTERM, before)
     Console().print(Markdown(page))
     console.print(f"Written to {plan.beside('.md')} and {plan.beside('.json')}")

@@ -39,8 +39,10 @@ class Plan:
 
 @dataclass
 class Results:
-    """Rows for the tables, as plain values. ``missing`` says what could not be measured, and why."""
+    """Rows for the tables, as plain values. ``conditions`` are what they were measured under; ``missing`` says what
+    could not be measured, and why."""
 
+    conditions: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
     ceilings: dict[str, Any] = field(default_factory=dict)
     networks: list[dict[str, Any]] = field(default_factory=list)

@@ -1,6 +1,7 @@
 """The results as tables in Markdown, which a terminal and a page both show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from loadtest.gpu.results import Results
 from loadtest.limits.bench import failures
@@ -13,7 +14,7 @@ OF_WHICH_GRAPH = (
 
 
 def markdown(results: Results) -> str:
-    """One page: the machine, its limits, the networks, the decoders, the server, and what is missing."""
+    """One page: the machine, its limits, networks, decoders, the server, the conditions, and what is missing."""
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
     limits = results.ceilings or {"matrix": {}, "copy": 0.0, "upload": 0.0}  # none where it was stopped before
     rates = [[f"{name} matrix product", f"{rate / 1e12:.2f} TFLOP/s"] for name, rate in limits["matrix"].items()]
@@ -69,9 +70,24 @@ def markdown(results: Results) -> str:
             ],
         ),
     ]
+    if results.conditions:
+        parts += ["## Measured under", _table(["what", "value"], _rows_of(results.conditions))]
     if results.missing:
         parts += ["## Not measured", "\n".join(f"- {line}" for line in results.missing)]
     return "\n\n".join(parts) + "\n"
+
+
+def _rows_of(conditions: Mapping[str, Any]) -> list[list[str]]:
+    return [[name.replace("_", " "), _plain(value)] for name, value in conditions.items()]
+
+
+def _plain(value: Any) -> str:
+    """In one line, which a cell of a table must be."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "-"
+    return " ".join(str(value).split()).replace("|", "/") or "-"
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -29,8 +29,8 @@ class Record:
         before = _read(path)
         if before and not fresh and not before["finished"] and before["conditions"] == self.conditions:
             self.rows, self.started = before["rows"], [*before["started"], *self.started]
-        elif path.exists():
-            path.replace(_free(path))
+        else:
+            move_aside(path)
         self._write(finished=False)
 
     def row(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> Row:
@@ -68,6 +68,12 @@ def described(name: str, blobs: Sequence[bytes]) -> Row:
         "mean_bytes": round(sum(map(len, blobs)) / len(blobs)),
         "digest": pictures.digest(blobs),
     }
+
+
+def move_aside(path: Path) -> None:
+    """Give what lies at ``path``, if anything does, the first name beside it that nothing has: ``name.1.json``."""
+    if path.exists():
+        path.replace(_free(path))
 
 
 def _now() -> str:

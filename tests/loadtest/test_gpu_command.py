@@ -1,7 +1,9 @@
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from film.specs import CLASSIFIERS, ModelSpec
@@ -9,6 +11,7 @@ from loadtest.gpu import exports
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.run import Say
+from loadtest.machine import commit, driver
 
 MODEL = Path("film_origin_net", "1", "model.pt")
 
@@ -65,3 +68,30 @@ def test_a_dry_run_makes_nothing_and_measures_what_is_there(
     assert run(tmp_path / "gpu", "--repository", str(repository)).exit_code == 0
     assert [plan.repository for plan in measured] == [repository]
     assert not (tmp_path / "gpu-repository").exists()
+
+
+def test_what_an_earlier_run_left_is_moved_aside(tmp_path: Path, measured: list[Plan]) -> None:
+    (tmp_path / "gpu.json").write_text("earlier")
+    (tmp_path / "gpu.md").write_text("earlier")
+    assert run(tmp_path / "gpu").exit_code == 0
+    assert run(tmp_path / "gpu").exit_code == 0
+    assert (tmp_path / "gpu.1.json").read_text() == (tmp_path / "gpu.1.md").read_text() == "earlier"
+    assert json.loads((tmp_path / "gpu.2.json").read_text())["conditions"]
+
+
+def test_the_results_say_what_they_were_measured_under(tmp_path: Path, measured: list[Plan]) -> None:
+    overlay = tmp_path / "safelight.toml"
+    overlay.write_text("[film_origin]\ninstances = 3\n")
+    options = ("--seconds", "0.5", "--batches", "2,4", "--clients", "3", "--overlay", str(overlay))
+    assert run(tmp_path / "gpu", *options).exit_code == 0
+    under = json.loads((tmp_path / "gpu.json").read_text())["conditions"]
+    assert (under["device"], under["profile"], under["clients"]) == ("cpu", "cpu", 3)
+    assert (under["seconds"], under["batches"], under["overlay"]) == (0.5, [2, 4], overlay.read_text())
+    assert under["pictures"]["origin"] == "samples/digital"
+    assert under["commit"] == commit()
+    assert under["driver"] == driver()
+    assert under["libraries"]["torch"] == torch.__version__
+    assert any(name.startswith("nvidia-dali") for name in under["libraries"])
+    page = (tmp_path / "gpu.md").read_text()
+    assert "| overlay | [film_origin] instances = 3 |" in page
+    assert "| batches | 2, 4 |" in page
