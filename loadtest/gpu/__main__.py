@@ -1,33 +1,71 @@
 """``python -m loadtest.gpu``: everything that is to be known about a GPU machine, in one call."""
 
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from film.specs import PICTURE_SUFFIXES
+from film.specs import MAX_BATCH, PICTURE_SUFFIXES
+from serving.settings import PROFILES
+
+if TYPE_CHECKING:
+    import torch
 
 INTERRUPTED = 130
 """Exit code of what was stopped by Ctrl-C, in a shell."""
+
+
+def _known_device(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+        raise click.BadParameter(f"{value!r} is not cpu, cuda or one of several, as in cuda:1")
+    return value
+
+
+def _some_batches(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        batches = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} are no whole numbers with commas between them") from None
+    if not all(1 <= batch <= MAX_BATCH for batch in batches):
+        raise click.BadParameter(f"every batch must be from 1 to {MAX_BATCH}")
+    return batches
 
 
 @click.command(
     epilog="""\b
 Examples:
   python -m loadtest.gpu                                  on a machine with a GPU, about ten minutes
-  python -m loadtest.gpu --device cpu --seconds 0.2       a dry run of the same on any machine
+  python -m loadtest.gpu --device cpu --batches 1,4       a dry run of the same on any machine
   python -m loadtest.gpu --pictures my/scans --no-served"""
 )
-@click.option("--device", default="cuda", show_default=True, help="cuda, cuda:1 or cpu.")
-@click.option("--profile", help="Of the server. [default: cuda, or cpu with --device cpu]")
-@click.option("--seconds", default=2.0, show_default=True, help="For each single measurement.")
-@click.option("--batches", default="1,8,64", show_default=True, help="Of the networks alone.")
-@click.option("--clients", default=4, show_default=True, help="Processes that ask the server.")
+@click.option("--device", default="cuda", show_default=True, callback=_known_device, help="cuda, cuda:1 or cpu.")
+@click.option(
+    "--profile",
+    type=click.Choice([known.name for known in PROFILES]),
+    show_default="cuda, or cpu with --device cpu",
+    help="Of the server.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Of one measurement of a network or a decoder; the server is asked for three times as long.",
+)
+@click.option(
+    "--batches",
+    default="1,8,64",
+    show_default=True,
+    callback=_some_batches,
+    help="Of the networks alone; decoders and the server get the largest.",
+)
+@click.option("--clients", type=click.IntRange(1), default=4, show_default=True, help="Processes that ask the server.")
 @click.option(
     "--export/--no-export",
     default=None,
@@ -59,7 +97,7 @@ def main(
     device: str,
     profile: str | None,
     seconds: float,
-    batches: str,
+    batches: tuple[int, ...],
     clients: int,
     export: bool | None,
     served: bool,
@@ -70,8 +108,9 @@ def main(
 ) -> None:
     """Measure this machine's GPU: its limits, the networks, decoding, and Triton from JPEG to verdict.
 
-    Writes OUT.md and OUT.json after each step, so that what was measured is there however it ends. Exit code 1 where
-    there is no such device or no picture.
+    Writes OUT.md and OUT.json after each step, so that what was measured is there however it ends; those
+    of an earlier run are moved aside. Exit code 1 where there is no such device or no picture, 130 where it was
+    interrupted.
     """
     import torch  # seconds that --help need not pay
 
@@ -84,14 +123,14 @@ def main(
     blobs = [path.read_bytes() for path in sorted(pictures.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES]
     if not blobs:
         raise click.ClickException(f"{pictures} has no pictures in it; name a folder with --pictures.")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise click.ClickException("There is no CUDA device here. A dry run: python -m loadtest.gpu --device cpu")
+    if why := _lacks(torch.device(device)):
+        raise click.ClickException(f"{why} A dry run: python -m loadtest.gpu --device cpu")
     plan = Plan(
         torch.device(device),
         repository,
         profile or ("cpu" if device == "cpu" else "cuda"),
         seconds,
-        tuple(int(batch) for batch in batches.split(",")),
+        batches,
         clients,
         served,
         overlay,
@@ -124,6 +163,18 @@ def main(
     console.print(f"Written to {plan.beside('.md')} and {plan.beside('.json')}")
     if ended:
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _lacks(device: "torch.device") -> str:
+    """Why nothing can be measured on ``device``, as a sentence; "" where it is there."""
+    import torch
+
+    if device.type == "cpu":
+        return ""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        return "There is no CUDA device here."
+    return "" if (device.index or 0) < count else f"There is no {device} here, the last is cuda:{count - 1}."
 
 
 if __name__ == "__main__":

@@ -95,3 +95,32 @@ def test_the_results_say_what_they_were_measured_under(tmp_path: Path, measured:
     page = (tmp_path / "gpu.md").read_text()
     assert "| overlay | [film_origin] instances = 3 |" in page
     assert "| batches | 2, 4 |" in page
+
+
+def test_a_device_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    ran = run(tmp_path / "gpu", "--device", "cuda:7")
+    assert ran.exit_code == 1
+    assert "There is no cuda:7 here, the last is cuda:1." in ran.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--device", "gpu", "'gpu' is not cpu, cuda"),
+        ("--device", "cuda:one", "'cuda:one' is not"),
+        ("--batches", "1;8", "'1;8' are no whole numbers"),
+        ("--batches", "0,8", "from 1 to 64"),
+        ("--batches", "65", "from 1 to 64"),
+        ("--seconds", "0", "0"),
+        ("--clients", "0", "0"),
+        ("--profile", "gpu", "'gpu' is not one of"),
+        ("--repository", "nowhere", "does not exist"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_of_usage(tmp_path: Path, option: str, value: str, said: str) -> None:
+    ran = run(tmp_path / "gpu", option, value)
+    assert ran.exit_code == 2
+    assert said in " ".join(ran.output.split())
