@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from film.preprocess import preprocess
 from film.specs import PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
 from film.torch_network import CPU_BATCH, as_it_stands, as_served
-from loadtest.gpu import ceilings, cost, decode, networks
+from loadtest.gpu import ceilings, cost, decode, networks, stem
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, reason
 from loadtest.gpu.timing import seconds_each
@@ -134,6 +134,37 @@ def _truth(spec: ModelSpec, folder: Path, pictures: NDArray[np.uint8]) -> list[N
 
 def _arithmetic(way: networks.Way) -> AbstractContextManager[None]:
     return as_served() if way.precision == "f32" else as_it_stands()
+
+
+def stems_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Found]:
+    """The first convolution of a network in every rewriting, of the largest batch; on a GPU in half precision.
+
+    ``largest_difference`` is relative to the largest value that the convolution gives in double precision.
+    """
+    _choose(plan)
+    device, batch = plan.device, max(plan.batches)
+    kind = torch.float16 if device.type == "cuda" else torch.float32
+    pixels = preprocess(blobs[:batch], spec.size).pixels
+    picture = networks.example(spec, pixels, batch, torch.device("cpu"))[0].permute(0, 3, 1, 2) / 255
+    try:
+        weight = stem.first_convolution(networks.published(plan.folder(spec), "model.onnx"))
+    except Unavailable as error:
+        yield "missing", f"{spec.network_model}, its first convolution: {error}"
+        return
+    first = picture[:1].double()
+    truth = stem.stems(weight.double())[0](first)
+    for one in stem.stems(weight.to(device, kind)):
+        yield DOING, f"{spec.network_model}, its first convolution: {one.name}"
+        try:
+            with as_served():
+                given = one.given(picture.to(device, kind)).contiguous(memory_format=torch.channels_last)
+                off = (one(given)[:1].double().cpu() - truth).abs().max() / truth.abs().max()
+                each = seconds_each(partial(one, given), device, plan.seconds)
+        except Exception as error:  # as above
+            yield "missing", f"{spec.network_model}, its first convolution, {one.name}: {reason(error)}"
+            continue
+        row = {"model": spec.name, "way": one.name, "batch": batch, "seconds": each, "largest_difference": float(off)}
+        yield "stems", row
 
 
 def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Found]:

@@ -46,6 +46,7 @@ class Results:
     machine: dict[str, str] = field(default_factory=dict)
     ceilings: dict[str, Any] = field(default_factory=dict)
     networks: list[dict[str, Any]] = field(default_factory=list)
+    stems: list[dict[str, Any]] = field(default_factory=list)
     decoders: list[dict[str, Any]] = field(default_factory=list)
     served: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)

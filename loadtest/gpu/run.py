@@ -5,7 +5,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
-from film.specs import CLASSIFIERS, ModelSpec
+from film.specs import CLASSIFIERS, NEGATIVE_CONDITION, ModelSpec
 from loadtest.gpu import networks, parts, served
 from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.parts import DOING, Found
@@ -45,6 +45,8 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
             for names in _by_process(spec, plan):
                 part = partial(parts.networks_of, plan, spec, limits, blobs, names)
                 gather(part, results, say, spec.network_model, patience)
+        part = partial(parts.stems_of, plan, NEGATIVE_CONDITION, blobs)
+        gather(part, results, say, f"{NEGATIVE_CONDITION.network_model}: its first convolution", patience)
     else:
         results.missing.append("the networks alone: without the device's own limits there is no roofline")
 

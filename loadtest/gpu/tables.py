@@ -47,6 +47,20 @@ def markdown(results: Results) -> str:
             ],
         ),
         OF_WHICH_GRAPH,
+        "## The first convolution by itself, rewritten",
+        _table(
+            ["model", "picture as", "batch", "us", "largest difference, of the largest value"],
+            [
+                [
+                    row["model"],
+                    row["way"],
+                    str(row["batch"]),
+                    f"{1e6 * row['seconds']:,.0f}",
+                    f"{row['largest_difference']:.1e}",
+                ]
+                for row in results.stems
+            ],
+        ),
         "## JPEG to pixels",
         _table(
             ["for", "decoder", "pictures/s"],

@@ -194,6 +194,7 @@ def test_the_device_that_was_named_is_the_current_one_in_every_part(monkeypatch:
         parts.limits_of(plan),
         parts.networks_of(plan, FILM_ORIGIN, LIMITS, BLOBS, ()),
         parts.decoders_of(plan, FILM_ORIGIN, BLOBS),
+        parts.stems_of(plan, NEGATIVE_CONDITION, BLOBS),
     ):
         with pytest.raises(Chosen, match="cuda:1"):
             next(part)
@@ -322,7 +323,7 @@ def test_what_was_found_is_in_the_file_before_the_end(monkeypatch: pytest.Monkey
     monkeypatch.setattr("loadtest.gpu.run.gather", look)
     monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (FILM_ORIGIN,))
     dry_run(tmp_path / "gpu", "--no-served")
-    assert [bool(found["ceilings"]) for found in seen] == [False, True, True]
+    assert [bool(found["ceilings"]) for found in seen] == [False, True, True, True]
     assert seen[-1]["decoders"]
 
 
