@@ -98,11 +98,12 @@ def networks_of(
     folder = plan.folder(spec)
     pictures = preprocess(blobs[: max(plan.batches)], spec.size).pixels
     try:
+        truth = _truth(spec, folder, pictures)
         needed = cost.read_cost(networks.published(folder, "model.onnx"))
-        bench = _Bench(plan, spec, limits, needed, pictures, _truth(spec, folder, pictures))
     except Unavailable as error:
         yield "missing", f"{spec.network_model}: {error}"
         return
+    bench = _Bench(plan, spec, limits, needed, pictures, truth)
     for way in (way for way in networks.ways(spec, plan.device, folder) if way.name in names):
         yield DOING, f"{spec.network_model}: {way.name}"
         try:
