@@ -24,7 +24,10 @@ SIDE, STEP, MARGIN = 7, 2, 3
 
 @dataclass(frozen=True)
 class Stem:
-    """A rewriting: ``given`` makes its input of a picture [n, 3, h, w] with even sides; then ``weight`` is applied."""
+    """A rewriting: ``given`` makes its input of a picture [n, 3, h, w] with even sides; then ``weight`` is applied.
+
+    Both lie channels-last, as in the served network: what lies otherwise would be laid out anew at each run.
+    """
 
     name: str
     given: Callable[[Tensor], Tensor]
@@ -41,9 +44,9 @@ def stems(weight: Tensor) -> tuple[Stem, ...]:
     """The convolution with ``weight`` [channels, 3, 7, 7] as it is, and its rewritings."""
     blocks = functional.pixel_unshuffle(functional.pad(weight, (1, 0, 1, 0)), STEP)  # a line of zeros makes it 8x8
     return (
-        Stem("3 channels, 7x7", lambda picture: picture, weight, STEP, MARGIN),
+        Stem("3 channels, 7x7", _last, _last(weight), STEP, MARGIN),
         Stem("8 channels, 7x7", lambda picture: _up_to(8, picture), _up_to(8, weight), STEP, MARGIN),
-        Stem("12 channels, 4x4", in_blocks, blocks),
+        Stem("12 channels, 4x4", lambda picture: _last(in_blocks(picture)), _last(blocks)),
         Stem("16 channels, 4x4", lambda picture: _up_to(16, in_blocks(picture)), _up_to(16, blocks)),
     )
 
@@ -71,4 +74,8 @@ def first_convolution(path: Path) -> Tensor:
 
 def _up_to(channels: int, values: Tensor) -> Tensor:
     """[n, c, h, w] with channels of zeros after its own."""
-    return functional.pad(values, (0, 0, 0, 0, 0, channels - values.shape[1]))
+    return _last(functional.pad(values, (0, 0, 0, 0, 0, channels - values.shape[1])))
+
+
+def _last(values: Tensor) -> Tensor:
+    return values.contiguous(memory_format=torch.channels_last)

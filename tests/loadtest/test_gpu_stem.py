@@ -25,6 +25,7 @@ def test_each_rewriting_is_the_convolution_of_the_network(name: str) -> None:
     (stem,) = (one for one in stems(convolution.weight) if one.name == name)
     given = stem.given(picture)
     assert f"{given.shape[1]} channels" in name
+    assert all(part.is_contiguous(memory_format=torch.channels_last) for part in (given, stem.weight))
     torch.testing.assert_close(stem(given), convolution(picture), rtol=0, atol=1e-12)
 
 
