@@ -1,11 +1,13 @@
 """``python -m export [MODEL]... [--to FORMAT]...``: make files, try them, publish them, and say what became of each."""
 
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from export.format import FORMATS
@@ -134,10 +136,19 @@ def _one(source: "Source", name: str, repository: Path, aside: Path, console: Co
                 source, load_format(name), repository, aside, lambda what: status.update(f"{title}: {what}")
             )
     except SafelightError as error:
-        console.print(f"[red]{model} was not exported to {name}:[/red] {error}", highlight=False, soft_wrap=True)
+        _refuse(console, model, name, str(error))
         return ["-", "-", "-", "refused"], False
-    console.print(f"{title}: {'; '.join((outcome.verdict, *outcome.notes))}", highlight=False, soft_wrap=True)
+    except Exception as error:  # of a compiler or a builder, which raise what they like: others are yet to be made
+        traceback.print_exc()
+        _refuse(console, model, name, " ".join(f"{type(error).__name__}: {error}".split()))
+        return ["-", "-", "-", "failed"], False
+    said = "; ".join((outcome.verdict, *outcome.notes))
+    console.print(f"{title}: {escape(said)}", highlight=False, soft_wrap=True)
     return _row(outcome), True
+
+
+def _refuse(console: Console, model: str, name: str, why: str) -> None:
+    console.print(f"[red]{model} was not exported to {name}:[/red] {escape(why)}", highlight=False, soft_wrap=True)
 
 
 def _row(outcome: "Outcome") -> list[str]:

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_a_format_that_was_asked_for_and_cannot_be_made_is_said_and_fails(export
     assert result.exit_code == 1
     assert "not made: " in result.output
     assert not (tmp_path / "repository").exists()
+
+
+def test_a_compiler_that_fails_in_its_own_way_costs_its_own_format_alone(
+    export: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("no kernel\nfor [/conv]")  # which is no markup
+
+    monkeypatch.setattr("export.formats.pt2.write_pt2", fail)
+    monkeypatch.setattr("export.formats.pt2.FORMAT", replace(load_format("pt2"), lacks=lambda _: ""))
+    result = export("pt2", "torchscript")  # type: ignore[operator]
+    assert result.exit_code == 1
+    assert "negative_condition was not exported to pt2: AssertionError: no kernel for [/conv]" in result.output
+    names = {path.name for path in (tmp_path / "repository" / "negative_condition_net" / "1").iterdir()}
+    assert names == {"model.pt", "model.pt.json"}
 
 
 @pytest.mark.parametrize("model", ["film_origin", "negative_condition"])
