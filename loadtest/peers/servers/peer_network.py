@@ -96,11 +96,13 @@ def _openvino() -> Network:
     model = core.read_model(FILE)
     model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
     half = PRECISION == "auto" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    settings = {
+    settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "NUM_STREAMS": str(THREADS),
         "INFERENCE_NUM_THREADS": str(THREADS),
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        # Pinned, the first stream of every process gets core 0: all workers' networks would share that one.
+        "ENABLE_CPU_PINNING": WORKERS == 1,
     }
     turn = threading.Lock()
     queue = ov.AsyncInferQueue(core.compile_model(model, "CPU", settings), THREADS)
