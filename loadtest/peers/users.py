@@ -10,7 +10,7 @@ import grpc.experimental.gevent
 from locust import FastHttpUser, User, constant, task
 from locust.env import Environment
 
-from client import Client
+from client import Client, Retry
 from film.specs import classifier
 from loadtest.peers.answers import Answer
 from loadtest.peers.load import PATIENCE, Order
@@ -96,7 +96,8 @@ def _grpc_user(order: Order, pictures: Sequence[bytes], meter: Meter) -> type[Us
         wait_time = constant(0)
 
         def on_start(self) -> None:
-            self.asking = Client(order.url)
+            # Nobody else's refusals are asked again, or kept from being sent.
+            self.asking = Client(order.url, retry=Retry(attempts=1), throttle=None)
 
         def on_stop(self) -> None:
             self.asking.close()
