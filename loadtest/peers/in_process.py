@@ -40,17 +40,15 @@ def main() -> None:
     with ThreadPoolExecutor(cores) as pool:
         print(json.dumps(judge([0])[0]), flush=True)
         endless = cycle(range(len(blobs)))
-        answers: list[tuple[int, list[float]]] = []
-        milliseconds: list[float] = []
-        started = begun = time.perf_counter()
-        while begun - started < float(sys.argv[2]):
+        answers: list[tuple[int, list[float], float, float]] = []
+        began, start = 0.0, time.perf_counter()
+        while began < float(sys.argv[2]):
             chosen = list(islice(endless, BATCH))
-            answers += zip(chosen, judge(chosen), strict=True)
-            now = time.perf_counter()
-            milliseconds += [1000 * (now - begun)] * len(chosen)
-            begun = now
-    said = {"seconds": begun - started, "answers": answers, "milliseconds": milliseconds}
-    print(json.dumps(said), flush=True)
+            scores = judge(chosen)
+            ended = time.perf_counter() - start
+            answers += [(*said, began, ended) for said in zip(chosen, scores, strict=True)]
+            began = ended
+    print(json.dumps({"seconds": began, "answers": answers}), flush=True)
     sys.stdin.read()
 
 

@@ -7,10 +7,8 @@ both from another process.
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 from loadtest.peers.answers import Answer
 from loadtest.peers.registry import PeersError
@@ -35,8 +33,8 @@ class Order:
     seconds: float
 
 
-def run(order: Order) -> tuple[list[Answer], float]:
-    """The answers that came while it was measured, and the seconds that it was; PeersError where Locust fails."""
+def run(order: Order) -> tuple[list[Answer], tuple[float, float]]:
+    """All answers, and from when to when was measured, on their clock; PeersError where Locust fails."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "loadtest.peers.load"],
@@ -53,7 +51,8 @@ def run(order: Order) -> tuple[list[Answer], float]:
         said = "\n".join(done.stderr.strip().splitlines()[-3:])
         raise PeersError(f"the load ended with code {done.returncode}: {said}")
     said = json.loads(done.stdout.splitlines()[-1])
-    return [Answer(*row) for row in said["answers"]], said["seconds"]
+    begin, end = said["window"]
+    return [Answer(*row) for row in said["answers"]], (begin, end)
 
 
 def _main() -> None:
@@ -61,9 +60,8 @@ def _main() -> None:
 
     order = Order(**json.load(sys.stdin))
     pictures = [path.read_bytes() for path in sorted(Path(order.folder).iterdir())]
-    answers, seconds = ask(order, pictures)
-    rows: Sequence[Any] = [(a.picture, a.scores, a.milliseconds, a.error) for a in answers]
-    print(json.dumps({"seconds": seconds, "answers": rows}))
+    answers, window = ask(order, pictures)
+    print(json.dumps({"window": window, "answers": [astuple(answer) for answer in answers]}))
 
 
 if __name__ == "__main__":

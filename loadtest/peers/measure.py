@@ -65,8 +65,8 @@ def measure(wanted: Wanted, pictures: Pictures, users: Sequence[int], seconds: f
         loads, most = [], 0
         for many in sorted(users):
             order = Order(running.url, wanted.peer.wire, wanted.spec.name, str(pictures.folder), many, seconds)
-            answers, lasted = load.run(order)
-            loads.append(judge(answers, truth, many, lasted))
+            answers, window = load.run(order)
+            loads.append(judge(answers, truth, many, window))
             most = max(most, memory(running.process))
         return Measured(tuple(loads), running.cold_seconds, most / _MIB)
 
@@ -99,11 +99,8 @@ def _in_process(wanted: Wanted, pictures: Pictures, seconds: float, log: Path) -
     finally:
         end(process)
     told = json.loads(last)
-    answers = [
-        Answer(index, scores, milliseconds)
-        for (index, scores), milliseconds in zip(told["answers"], told["milliseconds"], strict=True)
-    ]
-    return Measured((judge(answers, pictures.truth[wanted.spec.name], 0, told["seconds"]),), cold, taken / _MIB)
+    answers = [Answer(*row) for row in told["answers"]]
+    return Measured((judge(answers, pictures.truth[wanted.spec.name], 0, (0.0, told["seconds"])),), cold, taken / _MIB)
 
 
 @contextmanager

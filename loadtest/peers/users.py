@@ -21,10 +21,10 @@ _PAUSE = 0.1
 
 
 class Meter:
-    """Everything that was answered since the start, with when; shared by all users."""
+    """Everything that was answered since the start; shared by all users."""
 
     def __init__(self) -> None:
-        self.answers: list[tuple[float, Answer]] = []
+        self.answers: list[Answer] = []
         self.answered: set[int] = set()
         self._turn = count()
 
@@ -33,13 +33,13 @@ class Meter:
         return next(self._turn) % pictures
 
     def add(self, user: int, answer: Answer) -> None:
-        """Keep an answer that came now."""
-        self.answers.append((time.perf_counter(), answer))
+        """Keep an answer."""
+        self.answers.append(answer)
         self.answered.add(user)
 
 
-def ask(order: Order, pictures: Sequence[bytes]) -> tuple[list[Answer], float]:
-    """Run ``order``; the answers that came within its seconds, and how many those were."""
+def ask(order: Order, pictures: Sequence[bytes]) -> tuple[list[Answer], tuple[float, float]]:
+    """Run ``order``; all answers, and from when to when they count, on the clock of the answers."""
     meter = Meter()
     user = _grpc_user(order, pictures, meter) if order.wire == "grpc" else _http_user(order, pictures, meter)
     # No catch_exceptions: what a task raises is a fault of ours, failures of the peer are answers.
@@ -52,8 +52,8 @@ def ask(order: Order, pictures: Sequence[bytes]) -> tuple[list[Answer], float]:
     started = time.perf_counter()
     gevent.sleep(order.seconds)
     ended = time.perf_counter()
-    runner.stop()  # lets every user have its last answer
-    return [answer for at, answer in meter.answers if started < at <= ended], ended - started
+    runner.stop()  # lets every user have its last answer, a part of which counts
+    return meter.answers, (started, ended)
 
 
 def _http_user(order: Order, pictures: Sequence[bytes], meter: Meter) -> type[User]:
@@ -70,20 +70,19 @@ def _http_user(order: Order, pictures: Sequence[bytes], meter: Meter) -> type[Us
             headers, body = requests[index]
             began = time.perf_counter()
             response = self.client.post(wire.path, data=cast(str, body), headers=headers)  # bytes go as they are
-            milliseconds = 1000 * (time.perf_counter() - began)
-            meter.add(id(self), _answer(index, response.status_code, response.content, milliseconds))
+            times = began, time.perf_counter()
+            meter.add(id(self), _answer(index, response.status_code, response.content, times))
             if response.status_code != 200:
                 gevent.sleep(_PAUSE)
 
-    def _answer(index: int, status: int, content: bytes | None, milliseconds: float) -> Answer:
+    def _answer(index: int, status: int, content: bytes | None, times: tuple[float, float]) -> Answer:
         if status != 200 or content is None:
-            return Answer(
-                index, None, milliseconds, f"status {status}: {(content or b'')[:200].decode(errors='replace')}"
-            )
+            said = (content or b"")[:200].decode(errors="replace")
+            return Answer(index, None, *times, f"status {status}: {said}")
         try:
-            return Answer(index, wire.decode(content), milliseconds)
+            return Answer(index, wire.decode(content), *times)
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            return Answer(index, None, milliseconds, f"an answer that cannot be read: {type(error).__name__}: {error}")
+            return Answer(index, None, *times, f"an answer that cannot be read: {type(error).__name__}: {error}")
 
     return HttpUser
 
@@ -115,7 +114,7 @@ def _grpc_user(order: Order, pictures: Sequence[bytes], meter: Meter) -> type[Us
                 error = said.error or ""
             except Exception as raised:  # whatever the client could not put right is counted
                 error = f"{type(raised).__name__}: {raised}"
-            meter.add(id(self), Answer(index, scores, 1000 * (time.perf_counter() - began), error))
+            meter.add(id(self), Answer(index, scores, began, time.perf_counter(), error))
             if scores is None:
                 gevent.sleep(_PAUSE)
 

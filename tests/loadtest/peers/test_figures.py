@@ -38,23 +38,32 @@ def cell(number: int, name: str, *loads: Load, memory: float = 100.0) -> Cell:
 
 def test_an_answer_is_right_within_the_tolerance_of_its_own_picture() -> None:
     answers = [
-        Answer(0, [0.25, 0.75], 10.0),
-        Answer(0, [0.25 + TOLERANCE / 2, 0.75 - TOLERANCE / 2], 30.0),
-        Answer(1, [0.25, 0.75], 1.0),
-        Answer(1, [float("nan"), 0.0], 1.0),
-        Answer(1, [1.0], 1.0),
-        Answer(1, None, 1.0, "status 503"),
+        Answer(0, [0.25, 0.75], 1.0, 1.01),
+        Answer(0, [0.25 + TOLERANCE / 2, 0.75 - TOLERANCE / 2], 1.0, 1.03),
+        Answer(1, [0.25, 0.75], 1.0, 1.001),
+        Answer(1, [float("nan"), 0.0], 1.0, 1.001),
+        Answer(1, [1.0], 1.0, 1.001),
+        Answer(1, None, 1.0, 1.001, "status 503"),
     ]
-    found = judge(answers, TRUTH, users=8, seconds=4.0)
+    found = judge(answers, TRUTH, users=8, window=(0.0, 4.0))
     assert (found.right, found.wrong) == (2, 4)
-    assert found.pictures_per_second == 0.5
-    assert found.p50 == 20.0
+    assert found.pictures_per_second == pytest.approx(0.5)
+    assert (found.p50, found.p99) == (pytest.approx(10), pytest.approx(30))
     assert found.furthest == pytest.approx(0.75)
-    assert any("status 503" in reason for reason in judge(answers[-1:], TRUTH, 8, 4.0).reasons)
+    assert any("status 503" in reason for reason in judge(answers[-1:], TRUTH, 8, (0.0, 4.0)).reasons)
+
+
+def test_an_answer_counts_by_the_part_of_it_that_was_measured() -> None:
+    """A server that answers eight at a time, every two seconds, from just after a burst on."""
+    bursts = [Answer(0, [0.25, 0.75], 2.0 * burst, 2.0 * burst + 2) for burst in range(4) for _ in range(8)]
+    found = judge(bursts, TRUTH, 8, (2.01, 5.01))
+    assert found.pictures_per_second == pytest.approx(4)
+    assert found.seconds == pytest.approx(3)
+    assert (found.right, found.wrong) == (16, 0)  # neither the first burst nor the last
 
 
 def test_no_answer_has_no_percentile() -> None:
-    found = judge([], TRUTH, 1, 2.0)
+    found = judge([], TRUTH, 1, (0.0, 2.0))
     assert (found.right, found.wrong, found.pictures_per_second, found.p50, found.furthest) == (0, 0, 0.0, None, None)
 
 
