@@ -28,6 +28,7 @@ from film.network import load_network
 from film.ops import reference
 from film.preprocess import preprocess
 from film.specs import VALID, ModelSpec
+from loadtest.family import memory
 from loadtest.worker import worker
 from serving.artefacts import network_file
 from serving.settings import DEFAULT_REPOSITORY, profile
@@ -35,6 +36,7 @@ from serving.settings import DEFAULT_REPOSITORY, profile
 Decoder = Literal["fast", "pillow"]
 """As the cpu profile decodes; or Pillow at full size and its Lanczos, as most programs do."""
 Pixels = NDArray[np.uint8]
+Scores = NDArray[np.float32]
 WARM_UP = 0.2
 """Share of a measurement's seconds that is worked before it, and not counted."""
 BATCH_EACH = 8
@@ -85,13 +87,20 @@ class InProcess:
 
     def rate(self, way: str, seconds: float) -> Rate:
         """Of one of ``ARRANGEMENTS`` or ``HALVES`` over ``seconds``; KeyError for another."""
-        processes = self._by_core() if way in _BY_CORE else [self._whole]
-        rates = [future.result() for future in [process.submit(_rate, way, seconds) for process in processes]]
+        rates = [future.result() for future in [each.submit(_rate, way, seconds) for each in self._processes(way)]]
         return Rate(sum(rate.pictures_per_second for rate in rates), statistics.fmean(rate.busy for rate in rates))
 
     def one_picture(self, seconds: float) -> float:
         """Mean seconds from bytes to scores with nothing beside it: one picture at a time, on one core."""
         return self._whole.submit(_one_picture, seconds).result()
+
+    def scores(self, number: int) -> Scores:
+        """The network's probabilities for the picture of that number, from 0: what is worked at can be checked."""
+        return self._whole.submit(_scores, number).result()
+
+    def memory(self, way: str) -> int:
+        """Bytes, PSS, of the processes that work in that way."""
+        return sum(memory(process.submit(os.getpid).result()) for process in self._processes(way))
 
     def __enter__(self) -> Self:
         self._open({self._whole: set(self._cores)})
@@ -101,8 +110,10 @@ class InProcess:
         for process in (self._whole, *self._cores.values()):
             process.shutdown(cancel_futures=True)
 
-    def _by_core(self) -> list[ProcessPoolExecutor]:
-        """The processes of single cores, opened when they are first needed."""
+    def _processes(self, way: str) -> list[ProcessPoolExecutor]:
+        """Those that work in that way; the processes of single cores are opened when they are first needed."""
+        if way not in _BY_CORE:
+            return [self._whole]
         if not self._split:
             self._open({process: {core} for core, process in self._cores.items()})
             self._split = True
@@ -139,6 +150,7 @@ class _Work:
     def __init__(self, spec: ModelSpec, blobs: Sequence[bytes], decoder: Decoder, repository: Path) -> None:
         cores = os.sched_getaffinity(0)
         self.spec, self.decoder, self.cores = spec, decoder, len(cores)
+        self.given = blobs
         first = min(cores) * len(blobs) // (max(cores) + 1)  # cores that work alone begin with different pictures
         self.blobs = [*blobs[first:], *blobs[:first]]
         self.network = load_network(network_file(repository, spec, ""), precision=spec.precision)
@@ -154,11 +166,14 @@ class _Work:
         square: Pixels = preprocess([blob], self.spec.size).pixels[0]
         return square
 
-    def judge(self, pixels: Pixels) -> None:
-        self.network({self.spec.pixels.name: pixels, VALID.name: np.ones((len(pixels), 1), bool)})
+    def judge(self, pixels: Pixels) -> Scores:
+        outputs = self.network({self.spec.pixels.name: pixels, VALID.name: np.ones((len(pixels), 1), bool)})
+        scores: Scores = outputs[self.spec.outputs[0].name]
+        return scores
 
-    def whole(self, blob: bytes) -> None:
-        self.judge(self.decode(blob)[None])
+    def whole(self, blob: bytes) -> Scores:
+        scores: Scores = self.judge(self.decode(blob)[None])[0]
+        return scores
 
     def run(self, way: str, seconds: float) -> float:
         """Pictures/s."""
@@ -242,6 +257,11 @@ def _rate(way: str, seconds: float) -> Rate:
     rate = work.run(way, seconds)
     spent = (time.perf_counter() - started) * work.cores
     return Rate(rate, min(1.0, (time.process_time() - worked) / spent))
+
+
+def _scores(number: int) -> Scores:
+    (work,) = _work
+    return work.whole(work.given[number])
 
 
 def _one_picture(seconds: float) -> float:

@@ -98,7 +98,7 @@ def _line(row: Row, users: Sequence[int], peers: tuple[Peer, ...]) -> list[str]:
         f"{row.cold_seconds:.1f}" if row.cold_seconds is not None else "-",
         f"{row.wrong} of {row.right + row.wrong}",
         _lines(peer(row.peer, peers)),
-        "-" if row.peer == OURS else row.setting,
+        "-" if row.peer in (OURS, CEILING) else row.setting,
     ]
 
 
@@ -109,8 +109,8 @@ def _speed(speed: Speed | None) -> str:
 
 
 def _lines(one: Peer) -> str:
-    """Of the peer's own file, blank lines and comments left out; ours is no file of a few lines."""
-    if one.name == OURS:
+    """Of the peer's own file, blank lines and comments left out; ours, with a server or none, is no file of a few."""
+    if one.name in (OURS, CEILING):
         return "-"
     lines = (line.strip() for line in one.file.read_text(encoding="utf-8").splitlines())
     return str(sum(1 for line in lines if line and not line.startswith("#")))

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from film.specs import NEGATIVE_CONDITION
 from loadtest import pictures
+from loadtest.ceiling import ARRANGEMENTS
 from loadtest.peers import session
 from loadtest.peers.registry import CEILING, FOUNDING, OURS, Peer, PeersError, all_cores, peer
 from loadtest.peers.runner import Plan
@@ -127,6 +128,20 @@ def test_in_process_every_answer_is_checked_too(run: Run, tmp_path: Path) -> Non
         assert load["users"] == 0
         assert load["right"] > 0
         assert load["wrong"] == 0
+        assert load["pictures_per_second"] > 0
+        assert cell["memory_mib"] > 0
+
+
+def test_without_a_server_the_best_arrangement_of_the_ceiling_counts(run: Run, tmp_path: Path) -> None:
+    assert run(plan(peer(CEILING))) == 0
+    (log,) = (tmp_path / "logs").iterdir()
+    rates = dict(line.removesuffix(" pictures/s").split(": ") for line in log.read_text().splitlines())
+    assert tuple(rates) == ARRANGEMENTS
+    (load,) = stored(tmp_path)[0]["loads"]
+    assert f"{load['pictures_per_second']:.1f}" == max(rates.values(), key=float)
+    assert load["p50"] is None
+    (line,) = [line for line in (tmp_path / "peers.md").read_text().splitlines() if line.startswith("| no server")]
+    assert line.endswith("| 0 of 2 | - | - |")  # both pictures were checked; it has neither a file nor settings
 
 
 def test_what_hangs_in_process_is_reported_and_the_others_go_on(
