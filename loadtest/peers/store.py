@@ -81,10 +81,16 @@ class Store:
             self.tuned = [Tuned(**{**one, "setting": Setting(**one["setting"])}) for one in tuned]
         except (ValueError, KeyError, TypeError) as error:
             raise PeersError(f"{self.path} was not written by this program: {error!r}. Name another --out.") from error
-        differing = [name for name in sorted({*plan, *self.plan}) if plan.get(name) != self.plan.get(name)]
-        if differing:
+        then, now = self._binding(plan), self._binding(self.plan)
+        if differing := [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]:
             said = "; ".join(f"{name}: {_short(plan, name)} then, {_short(self.plan, name)} now" for name in differing)
             raise PeersError(f"{self.path} was measured otherwise ({said}). Name another --out, or delete the file.")
+
+    def _binding(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """What must not differ: of what is installed only what peers have that were measured, not those that failed."""
+        measured = {cell.peer for cell in self.cells if cell.loads} | {one.peer for one in self.tuned}
+        installed = {peer: versions for peer, versions in plan.get("installed", {}).items() if peer in measured}
+        return {**plan, **({"installed": installed} if "installed" in plan else {})}
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

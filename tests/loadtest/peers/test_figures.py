@@ -115,6 +115,19 @@ def test_it_goes_on_only_under_the_same_conditions(tmp_path: Path, changed: dict
         Store(tmp_path / "peers.json", {**PLAN, **changed})
 
 
+def test_a_peer_that_could_not_be_installed_may_be_later(tmp_path: Path) -> None:
+    then = {**PLAN, "installed": {"ray": [], "fastapi": ["fastapi==1"]}}
+    store = Store(tmp_path / "peers.json", then)
+    store.add(cell(1, "fastapi", load(1, 4.0)))
+    store.add(Cell(1, "ray", "film_origin", "openvino", SETTING, error="Ray Serve cannot be installed: no network"))
+    now = {**PLAN, "installed": {"ray": ["ray==2"], "fastapi": ["fastapi==1"]}}
+    Store(store.path, now).add(cell(1, "ray", load(1, 5.0)))
+    assert json.loads(store.path.read_text())["plan"] == now
+    for name in ("ray", "fastapi"):  # both are measured now
+        with pytest.raises(PeersError, match="installed"):
+            Store(store.path, {**now, "installed": {**now["installed"], name: ["other==1"]}})  # type: ignore[dict-item]
+
+
 def test_a_file_from_before_the_commit_was_kept_is_of_another(tmp_path: Path) -> None:
     file = tmp_path / "peers.json"
     Store(file, {name: value for name, value in PLAN.items() if name != "commit"}).add(cell(1, "ray", load(1, 4.0)))
@@ -151,6 +164,12 @@ def test_an_environment_is_installed_only_where_its_requirements_changed(tmp_pat
     assert python(known, tmp_path) == home / "bin" / "python"
     with pytest.raises(PeersError, match="FastAPI cannot be installed"):
         python(replace(known, packages=(str(tmp_path / "nowhere"),)), tmp_path)
+
+
+def test_an_installation_that_takes_for_ever_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtest.peers.environments.INSTALL_SECONDS", 0)
+    with pytest.raises(PeersError, match="FastAPI cannot be installed: pip took more than 0 s"):
+        python(peer("fastapi"), tmp_path)
 
 
 def test_every_package_is_pinned() -> None:
