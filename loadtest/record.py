@@ -60,16 +60,17 @@ class Recorder:
 
 
 def read(path: Path) -> Sequence[Request]:
-    """All requests of a file, in the order in which they ended."""
+    """All requests of a file, in the order in which they ended; a last line that was cut off is left out."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Request(
-                float(row["due"]),
-                float(row["sent"]),
-                float(row["done"]),
-                int(row["pictures"]),
-                int(row["size"]),
-                row["failure"],
-            )
-            for row in csv.DictReader(file)
-        ]
+        whole = [line for line in file if line.endswith("\n")]
+    return [
+        Request(
+            float(row["due"]),
+            float(row["sent"]),
+            float(row["done"]),
+            int(row["pictures"]),
+            int(row["size"]),
+            row["failure"],
+        )
+        for row in csv.DictReader(whole)
+    ]

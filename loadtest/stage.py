@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class Target:
 def run(stage: Stage, target: Target, out: Path) -> Outcome:
     """Put ``stage``'s load on ``target``, and leave Locust's pages, tables and the record in ``out``.
 
-    StageError where Locust does not run, or nothing was asked.
+    StageError where Locust does not run, ends before its time or otherwise than well, or nothing was asked.
     """
     out.mkdir(parents=True, exist_ok=True)
     recorded = out / "requests.csv"
@@ -75,7 +76,9 @@ def run(stage: Stage, target: Target, out: Path) -> Outcome:
         )
         try:
             with Monitor(target.watched, target.process_id, process.pid) as monitor:
-                process.wait(total_seconds(stage.levels) + target.timeout + STARTING)
+                began = time.monotonic()
+                code = process.wait(total_seconds(stage.levels) + target.timeout + STARTING)
+                lasted = time.monotonic() - began
         except subprocess.TimeoutExpired as error:
             raise StageError(f"Locust did not end in time; see {out / 'locust.log'}.") from error
         finally:
@@ -83,11 +86,20 @@ def run(stage: Stage, target: Target, out: Path) -> Outcome:
                 process.kill()
                 process.wait()
     requests = record.read(recorded) if recorded.exists() else []
+    if code:  # failed requests are none of its reasons, see command
+        raise _failed(f"Locust ended with code {code} in stage {stage.name}", out)
     if not requests:
-        said = (out / "locust.log").read_text(errors="replace").splitlines()[-5:]
-        raise StageError("\n".join([f"Locust asked nothing in stage {stage.name}. It said:", *said]))
+        raise _failed(f"Locust asked nothing in stage {stage.name}", out)
+    if lasted < total_seconds(stage.levels):  # SIGTERM ends it with code 0
+        raise _failed(f"Locust ended after {lasted:.0f} s in stage {stage.name}", out)
     warmup = min(target.warmup, total_seconds(stage.levels) / 2)
     return outcome(stage.name, stage.levels, requests, monitor.looks, closed=stage.closed, warmup=warmup)
+
+
+def _failed(what: str, out: Path) -> StageError:
+    """With the end of what Locust said."""
+    said = (out / "locust.log").read_text(errors="replace").splitlines()[-5:]
+    return StageError("\n".join([f"{what}. It said:", *said]))
 
 
 def command(stage: Stage, target: Target, out: Path) -> list[str]:

@@ -34,6 +34,16 @@ def test_requests_are_read_as_they_were_recorded(tmp_path: Path) -> None:
     assert record.read(tmp_path / "requests.csv") == requests
 
 
+@pytest.mark.parametrize("cut", [1, 3, 12])
+def test_a_last_line_that_was_cut_off_is_no_request(cut: int, tmp_path: Path) -> None:
+    file = tmp_path / "requests.csv"
+    with Recorder(file) as recorder:
+        recorder.add(request(1, 1))
+        recorder.add(request(2, 2))
+    file.write_bytes(file.read_bytes()[:-cut])
+    assert record.read(file) == [request(1, 1)]
+
+
 def test_the_time_before_a_request_could_be_sent_counts() -> None:
     stalled = [request(100 + second, 10 - second, waited=9.9 - second) for second in range(10)]
     found = judged(stalled)

@@ -1,6 +1,7 @@
 """python -m loadtest run, against the real server and against what is no server."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,27 @@ def test_a_load_generator_that_asks_nothing_says_why(tmp_path: Path) -> None:
     target = Target("localhost:1", "localhost:1", 0, "both", 1, tmp_path / "absent", 1, 0)
     with pytest.raises(stage.StageError, match=r"expected\.json"):
         stage.run(Stage("none", [Level(2, 1)]), target, tmp_path)
+
+
+RECORDED = """
+import sys
+from pathlib import Path
+from loadtest.record import Recorder, Request
+with Recorder(Path(sys.argv[1])) as recorder:
+    recorder.add(Request(1, 1, 2, 1, 1))
+print("half-way")
+sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("code", "said"), [(2, "ended with code 2"), (0, "ended after [0-9]+ s")])
+def test_a_load_generator_that_ends_half_way_is_no_measurement(
+    code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "loadtest.stage.command",
+        lambda stage, target, out: [sys.executable, "-c", RECORDED, str(out / "requests.csv"), str(code)],
+    )
+    target = Target("localhost:1", "localhost:1", 0, "both", 1, tmp_path, 1, 0)
+    with pytest.raises(stage.StageError, match=rf"{said}.*in stage some(.|\n)*half-way"):
+        stage.run(Stage("some", [Level(100, 1)]), target, tmp_path)
