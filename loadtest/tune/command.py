@@ -23,14 +23,15 @@ Examples:
 
 \b
 Exit codes: 0 the overlay is written, 2 the command was not understood, a server
-could not be started or there are no pictures, 3 the profile answers wrongly.
+could not be started or refused the load, or there are no pictures, 3 the profile
+answers wrongly.
 Ctrl-C stops it; the same command goes on where it was, if machine, commit and
 pictures are the same.
 """
 
 
 class CannotTune(click.ClickException):
-    """No server, or no pictures."""
+    """No server, no pictures, or more load than it bears."""
 
     exit_code = 2
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from loadtest.drive import Drivers, Load
+from film.errors import SafelightError
+from loadtest.drive import WRONG, Drivers, Load
 from loadtest.driven import Driven
 from loadtest.expected import Expected
 from loadtest.tune.knobs import Setting, named, overlay
@@ -70,7 +71,11 @@ class Plan:
 
 
 class WrongAnswers(Exception):
-    """The profile as it is answers wrongly, so that nothing can be compared with it."""
+    """The best setting so far, at first the profile as it is, answers wrongly: nothing can be compared with it."""
+
+
+class Refused(SafelightError):
+    """It refuses requests, or takes longer for one than the client waits: nothing can be compared under such a load."""
 
 
 Say = Callable[[str], None]
@@ -87,7 +92,7 @@ class Contest:
         self._running: list[tuple[str, ServerProcess, ExitStack]] = []
 
     def compare(self, incumbent: Setting, challenger: Setting, attempt: str) -> Comparison:
-        """A meeting of the two. ServingError or WrongAnswers where the incumbent fails."""
+        """A meeting of the two. ServingError, WrongAnswers or Refused where the incumbent fails."""
         names = named(incumbent), named(challenger)
         champion = self._server(incumbent, keep=names)
         try:
@@ -104,9 +109,10 @@ class Contest:
                 self._say(f"round {number + 1} of {self._plan.rounds}: {names[name]}")
                 driven = self._drivers.drive(self._plan.load(server.grpc_url))
                 if driven.reason and names[name] == names[0]:
-                    raise WrongAnswers(f"{names[name]}: {driven.reason}")
+                    raise self._fault(names[name], driven)
                 if driven.reason:
-                    return Comparison(*names, attempt, tuple(reached), tuple(ratios), f"wrong answers: {driven.reason}")
+                    what = "wrong answers" if _wrong(driven) else "failed requests"
+                    return Comparison(*names, attempt, tuple(reached), tuple(ratios), f"{what}: {driven.reason}")
                 pair[name] = self._plan.reached(driven)
             reached.append((pair[0], pair[1]))
             ratios.append(self._plan.ratio(pair[0], pair[1]))
@@ -123,6 +129,13 @@ class Contest:
         for _, _, stack in self._running:
             stack.close()
         self._running = []
+
+    def _fault(self, name: str, driven: Driven) -> WrongAnswers | Refused:
+        if _wrong(driven):
+            return WrongAnswers(f"{name}: {driven.reason}")
+        less = "fewer --callers or a smaller --batch" if self._plan.aim == "throughput" else "a lower --rate"
+        failed = sum(1 for one in driven.sent if one.outcome)
+        return Refused(f"{name}: {failed} of {len(driven.sent)} requests failed, {driven.reason}: ask with {less}.")
 
     def _server(self, setting: Setting, keep: tuple[str, str], beside: ServerProcess | None = None) -> ServerProcess:
         """One with ``setting`` that is not ``beside``; those that run with neither of ``keep`` are stopped first."""
@@ -143,3 +156,8 @@ class Contest:
             server = stack.enter_context(ServerProcess(on_free_ports(settings)))
             self._running.append((named(setting), server, stack.pop_all()))
         return server
+
+
+def _wrong(driven: Driven) -> bool:
+    """Whether an answer was there and not right; else what failed was refused, or came too late."""
+    return any(one.outcome == WRONG for one in driven.sent)
