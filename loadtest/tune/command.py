@@ -17,7 +17,7 @@ _EPILOG = """\b
 Examples:
   safelight tune                                        half an hour, for most pictures/s
   safelight tune --minutes 60 --models film_origin --mix scan
-  safelight tune --aim p99 --rate 10                    for short waits at 10 pictures/s
+  safelight tune --aim p99 --rate 10 --minutes 120      for short waits at 10 pictures/s
   safelight tune --try mine.toml --out out/mine         how much better is mine?
   safelight serve --overlay out/tune/safelight.toml     what it is for
 
@@ -28,6 +28,10 @@ answers wrongly.
 Ctrl-C stops it; the same command goes on where it was, if machine, commit and
 pictures are the same.
 """
+
+SECONDS = 4.0
+ENOUGH = 200
+"""Requests of which a p99 may be told: the third slowest of them."""
 
 
 class CannotTune(click.ClickException):
@@ -62,7 +66,8 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     type=click.Choice(["throughput", "p99"]),
     default="throughput",
     show_default=True,
-    help="throughput: most right pictures/s. p99: shortest time that 99 of 100 pictures take, at --rate.",
+    help="throughput: most right pictures/s. p99: shortest time that 99 of 100 pictures take, at --rate. That takes "
+    f"long: fewer than {ENOUGH} pictures in a measurement say little of the slowest in a hundred.",
 )
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Pictures/s that come by chance, for p99.")
 @click.option("--callers", type=click.IntRange(1, 256), default=4, show_default=True, help="At once, for throughput.")
@@ -76,7 +81,12 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
     help="Folder of pictures to send instead.",
 )
 @click.option("--count", type=click.IntRange(1), default=24, show_default=True, help="Pictures to make.")
-@click.option("--seconds", type=click.FloatRange(0.1), default=4.0, show_default=True, help="Of one measurement.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1),
+    show_default=f"{SECONDS:g}, or for p99 as many as {ENOUGH} pictures take to come",
+    help="Of one measurement.",
+)
 @click.option(
     "--rounds", type=click.IntRange(2), default=5, show_default=True, help="Measurements of each in a meeting."
 )
@@ -123,7 +133,7 @@ def tune(
     from loadtest.tune.contest import Plan, WrongAnswers
     from loadtest.tune.journal import Journal
 
-    plan = Plan(**{**options, "rate": options["rate"] or 0.0})
+    plan = Plan(**{**options, "rate": options["rate"] or 0.0, "seconds": _seconds(options)})
     try:
         out.mkdir(parents=True, exist_ok=True)
         file = out / "measurements.json"
@@ -139,6 +149,19 @@ def tune(
     except (SafelightError, OSError) as error:
         raise CannotTune(str(error)) from error
     _tell(plan, journal, found, out)
+
+
+def _seconds(options: dict[str, Any]) -> float:
+    """Of one measurement; UsageError where those that were asked for are too few for a p99."""
+    if options["aim"] != "p99":
+        return float(options["seconds"] or SECONDS)
+    least = max(SECONDS, ENOUGH / options["rate"])
+    if options["seconds"] and options["seconds"] * options["rate"] < ENOUGH:
+        raise click.UsageError(
+            f"--aim p99 needs {ENOUGH} pictures in a measurement: --seconds {least:g} or more at --rate "
+            f"{options['rate']:g}"
+        )
+    return float(options["seconds"] or least)
 
 
 def _blobs(mix_name: str, folder: Path | None, count: int) -> list[bytes]:

@@ -102,10 +102,6 @@ def test_a_profile_that_answers_wrongly_is_not_tuned(tmp_path: Path, monkeypatch
         "2",
         "--seconds",
         "0.2",
-        "--aim",
-        "p99",
-        "--rate",
-        "9",
     ]
     ran = CliRunner().invoke(tune, [*options, "--out", str(tmp_path)])
     assert ran.exit_code == 3, ran.output
@@ -118,6 +114,7 @@ def test_a_profile_that_answers_wrongly_is_not_tuned(tmp_path: Path, monkeypatch
     [
         (["--models", "negative_inversion"], "it must be some of film_origin, negative_condition"),
         (["--aim", "p99"], "needs a --rate"),
+        (["--aim", "p99", "--rate", "10", "--seconds", "4"], "needs 200 pictures in a measurement: --seconds 20 or"),
         (["--mix", "quantum"], "There is no mix 'quantum'"),
         (["--profile", "quantum"], "There is no profile 'quantum'"),
     ],
