@@ -17,11 +17,12 @@ Meet = Callable[[Setting, Setting, str], Comparison]
 
 
 class JournalError(SafelightError):
-    """The journal is of another search."""
+    """The journal is of another search, or broken."""
 
 
 class Journal:
-    """Comparisons in a JSON file, with the ``plan`` that they belong to; JournalError for a file of another plan.
+    """Comparisons in a JSON file, with the ``plan`` that they belong to; JournalError for a file of another plan, or
+    a broken one.
 
     ``new`` is how many were made since it was opened, and ``last`` the day (UTC) of the latest of all; "" before any.
     """
@@ -58,19 +59,23 @@ class Journal:
         return compare
 
     def _read(self) -> None:
-        told = json.loads(self._file.read_text(encoding="utf-8"))
-        if told["plan"] != self._plan:
-            names = sorted({*told["plan"], *self._plan})
-            other = [name for name in names if told["plan"].get(name) != self._plan.get(name)]
+        try:
+            told = json.loads(self._file.read_text(encoding="utf-8"))
+            plan, self.last = dict(told["plan"]), told["last"]
+            self.made = [
+                Comparison(**{**one, "ratios": tuple(one["ratios"]), "reached": tuple(map(tuple, one["reached"]))})
+                for one in told["comparisons"]
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise JournalError(
+                f"{self._file} is broken or no journal of a search ({error!r}): delete it, or begin anew with --fresh."
+            ) from error
+        if plan != self._plan:
+            other = [name for name in sorted({*plan, *self._plan}) if plan.get(name) != self._plan.get(name)]
             raise JournalError(
                 f"{self._file} is of a search with another {', '.join(other)}: name another --out, or begin anew "
                 "with --fresh."
             )
-        self.last = told["last"]
-        self.made = [
-            Comparison(**{**one, "ratios": tuple(one["ratios"]), "reached": tuple(map(tuple, one["reached"]))})
-            for one in told["comparisons"]
-        ]
 
     def _write(self) -> None:
         told = {"plan": self._plan, "last": self.last, "comparisons": [asdict(one) for one in self.made]}

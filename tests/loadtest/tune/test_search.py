@@ -153,6 +153,14 @@ def test_what_another_search_was_told_is_named_whichever_of_the_two_was_told_it(
         Journal(file, {"seconds": 5, "commit": "abc"})
 
 
+@pytest.mark.parametrize("content", ['{"plan": {', "[]", '{"plan": {}, "last": "", "comparisons": [{}]}'])
+def test_a_broken_journal_says_which_file_to_delete(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "measurements.json"
+    file.write_text(content)
+    with pytest.raises(JournalError, match=rf"{file} is broken .*: delete it, or begin anew with --fresh"):
+        Journal(file, {})
+
+
 def test_a_search_that_is_played_back_is_known_as_one(tmp_path: Path) -> None:
     file = tmp_path / "measurements.json"
     first = Journal(file, {})
