@@ -38,6 +38,8 @@ def _numbers(_: click.Context, __: click.Parameter, value: str) -> tuple[float, 
         raise click.BadParameter(f"{value!r} are no numbers with commas between them") from None
     if any(number <= 0 for number in numbers):
         raise click.BadParameter("every number must be more than 0")
+    if len({f"{number:g}" for number in numbers}) < len(numbers):
+        raise click.BadParameter("a number is there twice: its stage would overwrite the folder of the first")
     return numbers
 
 
@@ -90,8 +92,8 @@ Exit codes:
 def command(**options: Any) -> None:
     """Put load on a server, a stage for each number of users or rate, and report what it did.
 
-    Writes OUT/report.html and report.json, curve.png (or a plot over time of each stage that has a shape), and a folder
-    for each stage with Locust's own page and tables, and a line for every request.
+    Writes OUT/report.html and report.json, curve.png (or a plot over time of each stage that has a shape), all of them
+    after each stage; and a folder for each with Locust's own page and tables, and a line for every request.
     """
     console = Console(stderr=True)
     out: Path = options["out"]
@@ -115,10 +117,11 @@ def command(**options: Any) -> None:
         with contextlib.ExitStack() as running:
             with console.status("starting the server"):
                 target = running.enter_context(_target(options, Path(temporary)))
-            outcomes = _outcomes(_stages(options), target, out, console)
-    report = Report(facts, _question(options), seen, outcomes)
-    write(report, out)
-    Console().print(_table(outcomes))
+            report = Report(facts, _question(options), seen, [])
+            for outcome in _outcomes(_stages(options), target, out, console):
+                report = replace(report, outcomes=[*report.outcomes, outcome])
+                write(report, out)  # each time: whatever ends a later stage costs nothing of the earlier ones
+    Console().print(_table(report.outcomes))
     console.print(f"Written to {out / 'report.html'}; numbers, plots and Locust's pages are beside it.")
     if report.wrong:
         console.print(f"The server gave {report.wrong} wrong answers.", style="red")
@@ -168,18 +171,15 @@ def _stages(options: dict[str, Any]) -> list[Stage]:
     ]
 
 
-def _outcomes(stages: list[Stage], target: Target, out: Path, console: Console) -> list[Outcome]:
+def _outcomes(stages: list[Stage], target: Target, out: Path, console: Console) -> Iterator[Outcome]:
     columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("{task.fields[said]}"))
-    outcomes = []
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("stages", total=len(stages), said="")
         for each in stages:
             progress.update(task, description=each.name)
-            outcomes.append(stage.run(each, target, out / each.name))
-            last = outcomes[-1]
-            said = f"{last.pictures:.1f} pictures/s"
-            progress.update(task, advance=1, said=said)
-    return outcomes
+            outcome = stage.run(each, target, out / each.name)
+            yield outcome
+            progress.update(task, advance=1, said=f"{outcome.pictures:.1f} pictures/s")
 
 
 def _names(folder: Path | None, count: int) -> list[str]:
@@ -206,7 +206,7 @@ def _question(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _table(outcomes: list[Outcome]) -> Table:
+def _table(outcomes: Sequence[Outcome]) -> Table:
     head = ("stage", "pict./s", "p50", "p95", "p99", "server", "load", "failures")
     caption = "latency in ms; use of the server and of the load generator in cores"
     table = Table(*head, box=SIMPLE, caption=caption)

@@ -1,7 +1,7 @@
 """``python -m loadtest.perf``: perf_analyzer over real pictures, with a report."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,9 @@ from film.specs import CLASSIFIERS, MAX_BATCH
 if TYPE_CHECKING:
     from loadtest.perf.analyzer import Mode, Row, Sweep
     from loadtest.perf.program import Program
+
+    Keep = Callable[[Sequence[Row], Sequence[str]], None]
+    """Given what is measured so far, and what is not."""
 
 _EPILOG = """\b
 Examples:
@@ -92,10 +95,10 @@ def main(
     """Measure a server with perf_analyzer, Triton's own load generator, over real pictures.
 
     It does not look at answers, so all pictures are asked about through the client first, and again at the end. Writes
-    report.md, report.png and report.json, and perf_analyzer's own tables and logs beside them.
+    report.md, report.png and report.json after each sweep, and perf_analyzer's own tables and logs beside them.
     """
     from film.errors import SafelightError
-    from loadtest.perf.analyzer import STABILITY, Sweep, write_inputs
+    from loadtest.perf.analyzer import STABILITY, Row, Sweep, write_inputs
     from loadtest.perf.program import find_program, get_program
     from loadtest.perf.report import markdown, write_report
 
@@ -113,12 +116,15 @@ def main(
         blobs = _blobs(mix_name, pictures, count)
         inputs = out / "inputs.json"
         write_inputs(blobs, inputs)
+        about = {"pictures": str(pictures or f"{count} made, {mix_name}"), "batch": batch, "profile": profile}
+
+        def keep(rows: Sequence[Row], missing: Sequence[str]) -> None:
+            write_report(rows, about, missing, out)
+
         with _server(url, profile, overlay, names) as address:
-            rows, missing = _measure(program, sweeps, address, inputs, out, (blobs, names, profile))
+            rows, missing = _measure(program, sweeps, address, inputs, out, (blobs, names, profile), keep)
     except (SafelightError, OSError) as error:
         raise CannotMeasure(str(error)) from error
-    about = {"pictures": str(pictures or f"{count} made, {mix_name}"), "batch": batch, "profile": profile}
-    write_report(rows, about, missing, out)
     click.echo(markdown(rows, about, missing))
     click.echo(f"Written to {out / 'report.md'}, with report.png and report.json")
     if missing:
@@ -145,12 +151,15 @@ def _measure(
     inputs: Path,
     out: Path,
     asked: tuple[list[bytes], list[str], str],
+    keep: "Keep",
 ) -> tuple[list["Row"], list[str]]:
+    """The rows and what is missing; ``keep`` is given both after each sweep and at the end."""
     from dataclasses import replace
 
     from rich.console import Console
     from rich.progress import Progress
 
+    from film.errors import SafelightError
     from loadtest.perf.analyzer import run
     from loadtest.perf.program import AnalyzerError
 
@@ -165,13 +174,18 @@ def _measure(
                 measured = run(program, replace(sweep, url=address), inputs, out)
             except AnalyzerError as error:
                 missing.append(str(error))
-                continue
-            rows += measured
-            if levels := sweep.left_out(measured):
-                told = f"{', '.join(f'{level:g}' for level in levels)}; {out / sweep.name}.log says why"
-                missing.append(f"{sweep.model}, {sweep.mode}: {told}")
+            else:
+                rows += measured
+                if levels := sweep.left_out(measured):
+                    told = f"{', '.join(f'{level:g}' for level in levels)}; {out / sweep.name}.log says why"
+                    missing.append(f"{sweep.model}, {sweep.mode}: {told}")
+            keep(rows, missing)
         progress.update(task, advance=1, description="still right answers?")
-        _check(address, *asked)
+        try:
+            _check(address, *asked)
+        except (AnswersWrongly, SafelightError) as error:
+            keep(rows, [*missing, f"whether answers were still right at the end: {error}"])
+            raise
     return rows, missing
 
 

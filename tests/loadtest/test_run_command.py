@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from film.specs import NEGATIVE_CONDITION
-from loadtest import stage
+from loadtest import results, stage
 from loadtest.__main__ import main
 from loadtest.levels import Level
 from loadtest.pictures import SAMPLES, read
+from loadtest.record import Request
 from loadtest.stage import Stage, Target
 from serving.settings import DEFAULT_REPOSITORY
 
@@ -115,7 +118,9 @@ def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "has no pictures" in ran.output
 
 
-@pytest.mark.parametrize("option", [("--users", "1,two"), ("--rates", "0"), ("--shape", "wave"), ("--batch", "65")])
+@pytest.mark.parametrize(
+    "option", [("--users", "1,two"), ("--users", "8,2,8.0"), ("--rates", "0"), ("--shape", "wave"), ("--batch", "65")]
+)
 def test_what_cannot_be_is_refused_before_anything_starts(tmp_path: Path, option: tuple[str, str]) -> None:
     assert run(tmp_path, *option).exit_code == 2
 
@@ -148,3 +153,35 @@ def test_a_load_generator_that_ends_half_way_is_no_measurement(
     target = Target("localhost:1", "localhost:1", 0, "both", 1, tmp_path, 1, 0)
     with pytest.raises(stage.StageError, match=rf"{said}.*in stage some(.|\n)*half-way"):
         stage.run(Stage("some", [Level(100, 1)]), target, tmp_path)
+
+
+class Ready:
+    """A client whose server is there, and has every model."""
+
+    def __init__(self, url: str, **_: object) -> None:
+        pass
+
+    def __enter__(self) -> "Ready":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def status(self, models: Sequence[str]) -> SimpleNamespace:
+        """All of them are ready."""
+        return SimpleNamespace(models=dict.fromkeys(models, True))
+
+
+def test_a_stage_that_fails_costs_nothing_of_the_earlier_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_only(asked: Stage, target: Target, out: Path) -> results.Outcome:
+        if asked.name != "1-users":
+            raise stage.StageError("Locust ended")
+        return results.outcome(asked.name, asked.levels, [Request(1, 1, 2, 1, 1)], [], closed=True, warmup=0)
+
+    monkeypatch.setattr("loadtest.run_command.Client", Ready)
+    monkeypatch.setattr("loadtest.stage.run", first_only)
+    options = ["--host", "localhost:1", "--mix", "small", "--count", 1, "--models", "negative_condition"]
+    ran = run(tmp_path, *options, "--users", "1,2")
+    assert (ran.exit_code, "Locust ended" in ran.output) == (1, True), ran.output
+    assert [one["name"] for one in json.loads((tmp_path / "report.json").read_text())["outcomes"]] == ["1-users"]
+    assert "1-users" in (tmp_path / "report.html").read_text()

@@ -212,6 +212,39 @@ def test_levels_that_a_sweep_did_not_reach_are_said_with_a_code(
     assert "negative_condition, concurrency: 5, 9; " in (tmp_path / "out" / "report.md").read_text()
 
 
+class Asked:
+    """A client whose server says what no test looks at."""
+
+    def __init__(self, address: str) -> None:
+        pass
+
+    def __enter__(self) -> "Asked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def iter_classify(self, blobs: list[bytes], models: list[str]) -> list[bytes]:
+        """An answer a picture."""
+        return blobs
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_answers_that_become_wrong_do_not_cost_the_report(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter(["", "the last answer is off"])
+    monkeypatch.setattr("client.Client", Asked)
+    monkeypatch.setattr("loadtest.expected.expect", lambda blobs, models, profile_name: blobs)
+    monkeypatch.setattr("loadtest.expected.wrong", lambda told, right: next(faults))
+    options = ["--url", "box:8001", "--pictures", str(picture), "--models", "film_origin", "--concurrency", "1:2"]
+    ran = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 3
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [row["level"] for row in report["rows"]] == [1, 2]
+    assert "the last answer is off" in report["missing"][0]
+
+
 @pytest.mark.parametrize(
     ("levels", "left_out"), [("2", []), ("1:4", [1, 3]), ("1:9:4", [1, 5, 9]), ("2.5:10:2.5", [2.5, 5, 7.5, 10])]
 )
