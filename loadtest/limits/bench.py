@@ -79,6 +79,12 @@ def figures(driven: Driven) -> Row:
     return {name: known(value) for name, value in row.items()}
 
 
+def rotated(work: Sequence[Callable[[], Row]], number: int) -> list[Callable[[], Row]]:
+    """``work`` of the round of that number: another begins each, so that none always meets what came before it."""
+    first = number % len(work)
+    return [*work[first:], *work[:first]]
+
+
 def known(value: Any) -> Any:
     """None in place of NaN, which JSON does not have."""
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -22,7 +22,7 @@ from film.specs import ModelSpec
 from loadtest.ceiling import ARRANGEMENTS, HALVES, InProcess
 from loadtest.drive import Drivers
 from loadtest.limits import page
-from loadtest.limits.bench import Bench, Pair, failures, figures, median, models_of
+from loadtest.limits.bench import Bench, Pair, failures, figures, median, models_of, rotated
 from loadtest.limits.record import Record, Row
 from loadtest.limits.target import PROTOCOLS
 
@@ -49,7 +49,7 @@ def measure(bench: Bench, pairs: Sequence[Pair] = PAIRS) -> None:
                     *(partial(in_process, bench, machines[spec], spec, number, way) for way in IN_PROCESS),
                     *(partial(served, bench, drivers, spec, number, w, best[spec, w]) for w in wires),
                 ]
-                for turn in (*work[number % len(work) :], *work[: number % len(work)]):
+                for turn in rotated(work, number):
                     turn()
                 _one_request(bench, drivers, machines[spec], spec, number, "photograph")
                 _one_request(bench, small, pixels[spec], spec, number, "1 x 1")

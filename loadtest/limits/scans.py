@@ -6,21 +6,22 @@ server. The best of its arrangements counts.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from loadtest.ceiling import ARRANGEMENTS, InProcess
 from loadtest.limits import page
-from loadtest.limits.bench import Bench, Pair, failures, median, models_of
+from loadtest.limits.bench import Bench, Pair, failures, median, models_of, rotated
 from loadtest.limits.near import best_arrangement, in_process, measured, ratios, served
-from loadtest.limits.record import Record
+from loadtest.limits.record import Record, Row
 from loadtest.limits.target import PROTOCOLS
 
 PAIRS: tuple[Pair, ...] = ((1, 4), (1, 8), (1, 16), (4, 4))
 
 
 def measure(bench: Bench, pairs: Sequence[Pair] = PAIRS) -> None:
-    """Rounds in which the rival's arrangements and all protocols take turns."""
+    """Rounds in which the rival's arrangements and all protocols take turns, each in another order."""
     bench.total = len(bench.specs) * (len(pairs) + bench.rounds * (len(ARRANGEMENTS) + len(bench.target.protocols)))
     with ExitStack() as stack:
         drivers = stack.enter_context(bench.drivers())
@@ -28,10 +29,12 @@ def measure(bench: Bench, pairs: Sequence[Pair] = PAIRS) -> None:
         best = {spec: bench.search(drivers, spec, pairs) for spec in bench.specs}
         for number in range(bench.rounds):
             for spec in bench.specs:
-                for way in ARRANGEMENTS:
-                    in_process(bench, rivals[spec], spec, number, way)
-                for wire in bench.target.protocols:
-                    served(bench, drivers, spec, number, wire, best[spec])
+                work: list[Callable[[], Row]] = [
+                    *(partial(in_process, bench, rivals[spec], spec, number, way) for way in ARRANGEMENTS),
+                    *(partial(served, bench, drivers, spec, number, w, best[spec]) for w in bench.target.protocols),
+                ]
+                for turn in rotated(work, number):
+                    turn()
 
 
 def report(record: Record) -> None:

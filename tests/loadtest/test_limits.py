@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 from film.specs import NEGATIVE_CONDITION
-from loadtest.limits import soak
+from loadtest.ceiling import ARRANGEMENTS
+from loadtest.limits import scans, soak
 from loadtest.limits.__main__ import main
+from loadtest.limits.bench import Bench
 from loadtest.limits.overload import recovered
 from loadtest.limits.page import number
 from loadtest.limits.record import Record
-from loadtest.limits.target import PROTOCOLS, TargetError, listener
+from loadtest.limits.target import PROTOCOLS, Target, TargetError, listener
 from serving import leftovers
 
 MODEL = NEGATIVE_CONDITION.name
@@ -88,6 +92,29 @@ def test_a_soak_that_was_too_short_says_so(tmp_path: Path) -> None:
     record.add({"what": "sample", "at": 0.0, "memory": 1, "shared": 1, "files": 1, "threads": 1})
     soak.report(record)
     assert "Too few samples" in (tmp_path / "soak.md").read_text()
+
+
+class Measuring(Bench):
+    """Measures nothing: keeps the names, in order, and starts no processes."""
+
+    def row(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Written down."""
+        return self.record.add({**key, "rate": 1.0})
+
+    def drivers(self, blobs: Sequence[bytes] | None = None, processes: int = 0) -> Any:
+        """None that send."""
+        return nullcontext()
+
+
+def test_another_is_the_first_of_each_round_of_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtest.limits.scans.InProcess", lambda *_, **__: nullcontext())
+    record = Record(tmp_path / "scans.json", {})
+    rounds = len(ARRANGEMENTS) + 2
+    bench = Measuring(Target("box:8001", "http://box:8000"), record, (NEGATIVE_CONDITION,), [b""], rounds=rounds)
+    scans.measure(bench, [(1, 1)])
+    measured = [[row["what"] for row in record.of(round=number)] for number in range(rounds)]
+    assert {frozenset(names) for names in measured} == {frozenset({*ARRANGEMENTS, "grpc", "http"})}
+    assert len({names[0] for names in measured}) == rounds
 
 
 def test_who_listens_is_found() -> None:
