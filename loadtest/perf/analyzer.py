@@ -27,6 +27,8 @@ STABILITY: dict[Mode, float] = {"concurrency": 10.0, "rate": 50.0}
 _OUTPUT_BYTES = 2**20
 """Of shared memory for each output: up to 0.4 MB, the maps of a batch of 64."""
 _TAIL_LINES = 5
+_NEAR = 1e-6
+"""Share within which two levels are the same: 0.1 + 2 x 0.1 is not quite 0.3."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Sweep:
             raise AnalyzerError(
                 f"{self.levels!r} is no range for {self.mode}: write start, start:end or start:end:step."
             )
+        if not self._range[2]:
+            raise AnalyzerError(f"{self.levels!r} never gets to its end: its step must be more than 0.")
 
     @property
     def name(self) -> str:
@@ -62,11 +66,15 @@ class Sweep:
 
     def left_out(self, rows: "Sequence[Row]") -> list[float]:
         """The levels that no row has, ascending: perf_analyzer ends a sweep where a level never gets steady."""
+        start, end, step = self._range
+        levels = (start + step * i for i in range(1 + math.floor((end - start) / step + _NEAR)))
+        return [level for level in levels if not any(math.isclose(level, row.level, rel_tol=_NEAR) for row in rows)]
+
+    @property
+    def _range(self) -> tuple[float, float, float]:
+        """Start, end and step."""
         told = [float(part) for part in self.levels.split(":")]
-        start, end, step = told[0], told[min(1, len(told) - 1)], told[2] if len(told) > 2 else 1.0
-        levels = (start + step * i for i in range(1 + math.floor((end - start) / step + 1e-9)))
-        measured = {row.level for row in rows}
-        return [level for level in levels if level not in measured]
+        return told[0], told[min(1, len(told) - 1)], told[2] if len(told) > 2 else 1.0
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,11 @@ def test_a_sweep_over_rates_comes_by_chance() -> None:
     assert not any("concurrency" in part for part in asked)
 
 
-@pytest.mark.parametrize(("mode", "levels"), [("concurrency", "1:2.5"), ("rate", "fast"), ("rate", "1:2:3:4")])
+@pytest.mark.parametrize(
+    ("mode", "levels"), [("concurrency", "1:2.5"), ("rate", "fast"), ("rate", "1:2:3:4"), ("rate", "1:9:0")]
+)
 def test_what_is_no_range_is_refused(mode: Any, levels: str) -> None:
-    with pytest.raises(AnalyzerError, match="start:end:step"):
+    with pytest.raises(AnalyzerError, match=r"start:end:step|more than 0"):
         Sweep("film_origin", mode, levels, "box:8001")
 
 
@@ -252,6 +254,13 @@ def test_which_levels_a_sweep_left_out(levels: str, left_out: list[float], tmp_p
     sweep = Sweep(FILM_ORIGIN.name, "rate" if "." in levels else "concurrency", levels, "box:8001")
     rows = read_table(table(tmp_path, BY_CONCURRENCY), CONCURRENCY)
     assert sweep.left_out([row for row in rows if row.level in (2, 4)]) == left_out
+
+
+def test_levels_are_told_apart_as_they_are_written(tmp_path: Path) -> None:
+    sweep = Sweep(FILM_ORIGIN.name, "rate", "0.1:0.5:0.1", "box:8001")
+    lines = "".join(f"{level},20\n" for level in ("0.1", "0.2", "0.3", "0.5"))
+    rows = read_table(table(tmp_path, f"Request Rate,Inferences/Second\n{lines}"), sweep)
+    assert sweep.left_out(rows) == [pytest.approx(0.4)]
 
 
 @pytest.mark.e2e
