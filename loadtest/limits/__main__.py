@@ -234,6 +234,7 @@ def _bench(
                 kept.finish()
         finally:
             if kept.rows:
+                kept.save()
                 report(kept)
     Console().print(Markdown(kept.path.with_suffix(".md").read_text(encoding="utf-8")))
     console.print(f"Written to {kept.path.with_suffix('')}.md, .png and .json")
