@@ -17,6 +17,7 @@ from client import Client, Retry, ServerUnavailable
 from client.transport import parse_address
 from film.specs import MAX_BATCH
 from loadtest import machine, stage
+from loadtest.ending import ended_by_sigterm
 from loadtest.levels import SHAPES, shape
 from loadtest.pictures import MIXES, paths
 from loadtest.prepared import MODELS, prepare
@@ -89,6 +90,7 @@ Exit codes:
     show_default="that of this checkout",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/load"), show_default=True)
+@ended_by_sigterm()
 def command(**options: Any) -> None:
     """Put load on a server, a stage for each number of users or rate, and report what it did.
 

@@ -15,6 +15,7 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from film.errors import SafelightError
 from film.specs import CLASSIFIERS, classifier
 from loadtest import machine
+from loadtest.ending import ended_by_sigterm
 from loadtest.limits import bend as bending
 from loadtest.limits import near, record
 from loadtest.limits import overload as overloading
@@ -54,7 +55,8 @@ def common(command: Callable[..., None], seconds: float = 5.0) -> Callable[..., 
     def called(**values: Any) -> None:
         own = {name: values.pop(name) for name in list(values) if name not in Options.__dataclass_fields__}
         try:
-            command(Options(**values), **own)
+            with ended_by_sigterm():
+                command(Options(**values), **own)
         except SafelightError as error:
             raise click.ClickException(str(error)) from error
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from film.errors import SafelightError
 from film.specs import CLASSIFIERS, classifier
+from loadtest.ending import ended_by_sigterm
 from loadtest.peers.registry import PEERS, RUNTIMES, PeersError
 
 NAMES = [one.name for one in PEERS]
@@ -45,6 +46,7 @@ Each peer gets an environment of its own under .cache/peers, which is kept. Wher
     "--minutes", type=click.FloatRange(0), default=600.0, show_default=True, help="Then stop, to go on later."
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/peers"), show_default=True)
+@ended_by_sigterm()  # or the peer that runs would be left behind
 def main(
     names: tuple[str, ...],
     models: tuple[str, ...],

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -41,7 +42,7 @@ class Wanted:
     setting: Setting
     python: Path
 
-    def environment(self, port: int = 0, more_ports: tuple[int, ...] = ()) -> dict[str, str]:
+    def environment(self, port: int = 0, more_ports: tuple[int, ...] = (), folder: str = "") -> dict[str, str]:
         """What ``servers/peer_network.py`` reads, in the variable PEER."""
         told = {
             "model": self.spec.name,
@@ -54,6 +55,7 @@ class Wanted:
             "batch": self.setting.batch,
             "port": port,
             "more_ports": more_ports,
+            "folder": folder,
         }
         return {**os.environ, "PEER": json.dumps(told), "OMP_NUM_THREADS": str(self.setting.threads)}
 
@@ -97,17 +99,7 @@ def _theirs(wanted: Wanted, picture: bytes, truth: Scores, log: Path) -> Iterato
     port, *more = free_ports(3)
     url = f"http://127.0.0.1:{port}"
     begun = time.monotonic()
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [str(wanted.python), str(wanted.peer.file)],
-            env=wanted.environment(port, tuple(more)),
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            cwd=wanted.peer.file.parent,
-            start_new_session=True,
-        )
-    try:
+    with _started(wanted, port, tuple(more), log) as process:
         while not _right(url, wanted, picture, truth):
             if process.poll() is not None:
                 raise PeersError(f"{wanted.peer.title} ended with code {process.returncode}. It said:\n{_end(log)}")
@@ -115,8 +107,25 @@ def _theirs(wanted: Wanted, picture: bytes, truth: Scores, log: Path) -> Iterato
                 raise PeersError(f"{wanted.peer.title} gave no right answer in time. It said:\n{_end(log)}")
             time.sleep(_POLL_SECONDS)
         yield Running(url, process.pid, time.monotonic() - begun)
-    finally:
-        end(process)
+
+
+@contextlib.contextmanager
+def _started(wanted: Wanted, port: int, more: tuple[int, ...], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The peer's first process, with a folder of its own; both are gone when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="peer-", ignore_cleanup_errors=True) as folder, log.open("wb") as said:
+        process = subprocess.Popen(
+            [str(wanted.python), str(wanted.peer.file)],
+            env=wanted.environment(port, more, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            cwd=wanted.peer.file.parent,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            end(process)
 
 
 def _right(url: str, wanted: Wanted, picture: bytes, truth: Scores) -> bool:

@@ -1,6 +1,5 @@
 """A whole run: pictures, files and environments made ready, the rounds, and the report."""
 
-import signal
 from pathlib import Path
 
 from rich.console import Console
@@ -54,7 +53,6 @@ def run(plan: Plan, count: int, mix: str, out: Path, console: Console, folder: P
             lambda: progress.advance(task),
         )
         try:
-            signal.signal(signal.SIGTERM, _stop)  # or the peer that runs would be left behind
             runner.run()
         except OutOfTime as error:
             over = str(error)
@@ -63,10 +61,6 @@ def run(plan: Plan, count: int, mix: str, out: Path, console: Console, folder: P
         console.print(over)
         return OUT_OF_TIME
     return FAILED if any(cell.error for cell in store.cells) else 0
-
-
-def _stop(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def _report(store: Store, plan: Plan, out: Path, console: Console) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from film.specs import CLASSIFIERS, MAX_BATCH
+from loadtest.ending import ended_by_sigterm
 
 if TYPE_CHECKING:
     from loadtest.perf.analyzer import Mode, Row, Sweep
@@ -74,6 +75,7 @@ class AnswersWrongly(click.ClickException):
 @click.option("--count", type=click.IntRange(1), default=24, show_default=True, help="Pictures to make.")
 @click.option("--fetch", "get", is_flag=True, help="Get perf_analyzer (20 MB) where none runs here.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/perf"), show_default=True)
+@ended_by_sigterm()
 def main(
     url: str | None,
     profile: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from film.specs import CLASSIFIERS, MAX_BATCH
+from loadtest.ending import ended_by_sigterm
 
 if TYPE_CHECKING:
     from loadtest.tune.contest import Plan
@@ -106,6 +107,7 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 )
 @click.option("--fresh", is_flag=True, help="Forget what was measured before.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("out/tune"), show_default=True)
+@ended_by_sigterm()
 def tune(
     mix_name: str,
     pictures: Path | None,

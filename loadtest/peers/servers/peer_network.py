@@ -34,6 +34,8 @@ HOST = "127.0.0.1"
 PORT: int = _wanted.get("port", 0)
 MORE_PORTS: list[int] = _wanted.get("more_ports", [])
 """Free ones, for whatever else a server listens to."""
+FOLDER: str = _wanted.get("folder", "")
+"""An empty one for what a server needs on the disk; it goes when the server has gone."""
 TIMEOUT = 300
 """Seconds that a server may take for a request; none of them shall give up under 32 users."""
 

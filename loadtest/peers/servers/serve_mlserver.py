@@ -3,14 +3,13 @@
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from mlserver import MLModel
 from mlserver.codecs import Base64Codec, NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
-from peer_network import BATCH, HOST, MORE_PORTS, PORT, WORKERS, load, read
+from peer_network import BATCH, FOLDER, HOST, MORE_PORTS, PORT, WORKERS, load, read
 
 
 class Classifier(MLModel):
@@ -29,8 +28,7 @@ class Classifier(MLModel):
 
 
 if __name__ == "__main__":
-    folder = Path(tempfile.mkdtemp(prefix="peer-mlserver-"), "classify")
-    folder.mkdir()
+    folder = Path(FOLDER)
     grpc, metrics = MORE_PORTS
     ports = {"http_port": PORT, "grpc_port": grpc, "metrics_port": metrics}
     # One worker needs no pool: 0 runs the model in the server's own process.

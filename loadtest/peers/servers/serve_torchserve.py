@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from peer_network import BATCH, HOST, MORE_PORTS, PORT, TIMEOUT, WORKERS, load, read
+from peer_network import BATCH, FOLDER, HOST, MORE_PORTS, PORT, TIMEOUT, WORKERS, load, read
 
 
 class Handler:
@@ -23,7 +22,7 @@ class Handler:
 
 
 if __name__ == "__main__":
-    here, folder = Path(__file__).parent, Path(tempfile.mkdtemp(prefix="peer-torchserve-"))
+    here, folder = Path(__file__).parent, Path(FOLDER)
     tools = Path(sys.executable).parent
     pack = ["--model-name", "classify", "--version", "1", "--handler", str(here / "serve_torchserve.py")]
     more = ["--extra-files", str(here / "peer_network.py"), "--export-path", str(folder)]

@@ -15,7 +15,7 @@ from film.specs import NEGATIVE_CONDITION
 from loadtest import pictures
 from loadtest.ceiling import ARRANGEMENTS
 from loadtest.peers import session
-from loadtest.peers.registry import CEILING, FOUNDING, OURS, Peer, PeersError, all_cores, peer
+from loadtest.peers.registry import CEILING, FOUNDING, OURS, SERVERS, Peer, PeersError, all_cores, peer
 from loadtest.peers.runner import Plan
 
 PLAIN = Peer("plain", "Plain", Path(__file__).parent / "plain_server.py", (), "raw", all_cores)
@@ -155,6 +155,21 @@ def test_what_hangs_in_process_is_reported_and_the_others_go_on(
     assert "Stuck ended early or hung" in failed["error"]
     assert "thinking" in failed["error"]
     assert fine["loads"][0]["right"] > 0
+
+
+def test_a_peer_has_a_folder_that_goes_with_it(run: Run, tmp_path: Path) -> None:
+    littering = replace(PLAIN, file=tmp_path / "littering.py")
+    littering.file.write_text(
+        f"import os, runpy, sys; sys.path.insert(0, {str(SERVERS)!r})\n"
+        "import peer_network; print(peer_network.FOLDER, os.listdir(peer_network.FOLDER), flush=True)\n"
+        "open(peer_network.FOLDER + '/settings', 'w').close()\n"
+        f"runpy.run_path({str(PLAIN.file)!r})"
+    )
+    assert run(plan(littering, users=(1,))) == 0
+    (log,) = (tmp_path / "logs").iterdir()
+    folder, listed = log.read_text().splitlines()[0].split(" ", 1)
+    assert listed == "[]"
+    assert not Path(folder).exists()
 
 
 def test_nothing_is_left_behind(run: Run) -> None:
