@@ -67,7 +67,11 @@ Exit codes:
 @click.option("--seconds", type=click.FloatRange(2), default=20.0, show_default=True, help="Of each stage.")
 @click.option("--warmup", type=click.FloatRange(0), default=3.0, show_default=True, help="Seconds of it not counted.")
 @click.option(
-    "--protocol", type=click.Choice(["grpc", "http"]), default="grpc", show_default=True, help="Without --host."
+    "--protocol",
+    type=click.Choice(["grpc", "http"]),
+    default="grpc",
+    show_default=True,
+    help="Of the server that is started; with --host its address says.",
 )
 @click.option("--models", type=click.Choice([*MODELS]), default="both", show_default=True)
 @click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=1, show_default=True, help="Pictures in a request.")

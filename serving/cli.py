@@ -85,7 +85,12 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
     show_default=True,
     help="How much Triton says.",
 )
-@click.option("--ready-timeout", default=Settings.ready_timeout, show_default=True, help="Seconds to become ready in.")
+@click.option(
+    "--ready-timeout",
+    default=Settings.ready_timeout,
+    show_default=True,
+    help="Give up a server that is not ready after so many seconds.",
+)
 @click.option(
     "--exit-timeout", default=Settings.exit_timeout, show_default=True, help="Seconds to finish running requests in."
 )

@@ -1,13 +1,14 @@
 """The files for this device, made in a copy of the model repository: what is served stays as it is."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from film.specs import CLASSIFIERS, ModelSpec
@@ -17,7 +18,7 @@ MADE_HERE = {"torchscript": "model.pt", "pt2": "model.pt2", "tensorrt": "model.p
 """Formats that are made on the machine that runs them, and their files."""
 COMMAND = (sys.executable, "-m", "export")
 SECONDS = 240.0
-"""Most that the files of one network may take; compiling PT2 takes a minute and a half."""
+"""Most that the files that are made together may take; compiling PT2 takes a minute and a half."""
 SECONDS_TO_END = 15.0
 """For one that took longer to remove what it had begun."""
 JUDGING = 60
@@ -40,23 +41,33 @@ def copy(repository: Path, to: Path) -> Path:
 def make_all(plan: Plan, results: Results, say: Callable[[str], None]) -> None:
     """Make the files of both classifiers for the plan's device; why some were not made is among what is missing.
 
-    One network after the other: builders time what they choose from, and share the file that they keep times in.
+    Both at once, as compilers use one core for long; but one after the other where engines are built: their builders
+    time what they choose from, and share the file that they keep times in.
     """
-    for spec in CLASSIFIERS:
-        say(f"{spec.name}: making the files for this device")
-        results.missing += make(plan, spec)
+    together = importlib.util.find_spec("tensorrt") is None
+    for which in (CLASSIFIERS,) if together else [(spec,) for spec in CLASSIFIERS]:
+        say(f"{' and '.join(spec.name for spec in which)}: making the files for this device")
+        results.missing += make(plan, *which)
 
 
-def make(plan: Plan, spec: ModelSpec) -> list[str]:
-    """Make the files of ``spec`` for the plan's device in its repository; what was not made, and why.
+def make(plan: Plan, *which: ModelSpec) -> list[str]:
+    """Make the files of ``which`` for the plan's device in its repository; what was not made, and why.
 
     What is printed is kept beside the results. A file that lay there before and was not made again is said: it is
     measured.
     """
+    began, deadline = time.time(), time.monotonic() + SECONDS
+    with contextlib.ExitStack() as stack:
+        running = {spec: stack.enter_context(_exporting(plan, spec)) for spec in which}
+        codes = {spec: _code(process, deadline - time.monotonic()) for spec, process in running.items()}
+    return [line for spec, code in codes.items() if code != 0 for line in _missing(plan, spec, code, began)]
+
+
+@contextlib.contextmanager
+def _exporting(plan: Plan, spec: ModelSpec) -> Iterator[subprocess.Popen[bytes]]:
     formats = [part for name in MADE_HERE for part in ("--to", name)]
     options = ["--device", str(plan.device), "--repository", str(plan.repository), "--judging", str(JUDGING)]
-    log, began = plan.beside(f"-export-{spec.name}.log"), time.time()
-    with log.open("wb") as said:
+    with _log(plan, spec).open("wb") as said:
         running = subprocess.Popen(
             [*COMMAND, spec.name, *formats, *options],
             stdin=subprocess.DEVNULL,
@@ -65,13 +76,25 @@ def make(plan: Plan, spec: ModelSpec) -> list[str]:
             start_new_session=True,  # so that compilers, too, can be ended with it
         )
         try:
-            code: int | None = running.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            code = None
+            yield running
         finally:
             _end(running)
-    if code == 0:
-        return []
+
+
+def _code(running: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Its exit code; None if it takes longer."""
+    try:
+        return running.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _log(plan: Plan, spec: ModelSpec) -> Path:
+    return plan.beside(f"-export-{spec.name}.log")
+
+
+def _missing(plan: Plan, spec: ModelSpec, code: int | None, began: float) -> list[str]:
+    log = _log(plan, spec)
     missing = [f"{spec.name}: files that were not made in {SECONDS:g} s"] if code is None else _said(log, spec, code)
     files = [plan.folder(spec) / name for name in MADE_HERE.values()]
     older = [file.name for file in files if file.is_file() and file.stat().st_mtime < began]

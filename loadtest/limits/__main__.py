@@ -69,9 +69,15 @@ def common(command: Callable[..., None], seconds: float = 5.0) -> Callable[..., 
         ),
         click.option("--rounds", default=3, show_default=True, type=click.IntRange(1)),
         click.option("--models", default=",".join(NAMES), show_default=True, help="Classifiers, joined by commas."),
-        click.option("--pictures", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Yours."),
+        click.option(
+            "--pictures",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Folder of pictures to send, instead of those made here.",
+        ),
         click.option("--count", default=24, show_default=True, type=click.IntRange(1), help="Pictures to make."),
-        click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="That send."),
+        click.option(
+            "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Sending processes."
+        ),
         click.option("--out", default=Path("out/limits"), show_default=True, type=click.Path(path_type=Path)),
         click.option("--fresh", is_flag=True, help="Do not go on with a run that was broken off."),
     ]

@@ -57,9 +57,15 @@ def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...
 
 @click.command(epilog=_EPILOG)
 @click.option("--profile", default="cpu", show_default=True, help="Of `safelight serve`.")
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True, help="The same.")
 @click.option(
-    "--models", default=",".join(spec.name for spec in CLASSIFIERS), show_default=True, callback=_models, help="To ask."
+    "--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True, help="As in `safelight serve`."
+)
+@click.option(
+    "--models",
+    default=",".join(spec.name for spec in CLASSIFIERS),
+    show_default=True,
+    callback=_models,
+    help="Models to tune for.",
 )
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True, help="To spend.")
 @click.option(

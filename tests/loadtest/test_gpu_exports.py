@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from film.specs import FILM_ORIGIN
+from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.gpu import exports
 from loadtest.gpu.results import Plan
 
@@ -53,6 +53,24 @@ def test_where_all_is_made_nothing_is_missing(monkeypatch: pytest.MonkeyPatch, p
     assert made(monkeypatch, plan, "import sys; print(sys.argv)") == []
     told = plan.beside("-export-film_origin.log").read_text()
     assert f"'--device', 'cpu', '--repository', '{plan.repository}'" in told
+
+
+def test_networks_that_are_made_together_have_each_its_log_and_its_outcome(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan
+) -> None:
+    """Each waits for the other to have begun."""
+    program = f"""
+import pathlib, sys, time
+name, folder = sys.argv[1], pathlib.Path({str(plan.out.parent)!r})
+(folder / name).touch()
+while len(list(folder.glob("*_origin")) + list(folder.glob("*_condition"))) < 2:
+    time.sleep(0.01)
+sys.exit(f"{{name}} broke" if name == "film_origin" else 0)"""
+    monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
+    said = exports.make(plan, FILM_ORIGIN, NEGATIVE_CONDITION)
+    assert said[0].startswith("film_origin: export ended with 1: film_origin broke")
+    assert not any("negative_condition" in line for line in said)
+    assert plan.beside("-export-negative_condition.log").read_text() == ""
 
 
 def test_one_that_takes_too_long_ends_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
