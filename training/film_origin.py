@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from film.specs import FILM_ORIGIN
 from training import founding, grain
+from training.replacing import replacing
 
 NETWORKS: dict[str, Callable[[int], keras.Model]] = {"grain": grain.build, "founding": founding.build}
 """How to build each network for pictures of a side in pixels; the first is the one that is served."""
@@ -19,13 +20,14 @@ HALF_FROM = 100_000
 
 
 def save(network: keras.Model, path: Path, kind: str) -> None:
-    """Write the weights as safetensors; names are Keras's, such as ``film_origin/members/kernel``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the weights as safetensors, in one step; names are Keras's, such as ``film_origin/members/kernel``."""
     weights = {}
     for variable in network.weights:
         value = keras.ops.convert_to_numpy(variable.value)
         weights[variable.path] = np.ascontiguousarray(value, np.float16 if value.size >= HALF_FROM else np.float32)
-    save_file(weights, path, {"network": kind})
+    with replacing(path) as part:
+        save_file(weights, part, {"network": kind})
+        part.chmod(0o644)  # safetensors keeps its files to their owner
 
 
 def load(path: Path, size: int = FILM_ORIGIN.size) -> keras.Model:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from film.errors import SafelightError
 from film.specs import DEFECTS, NEGATIVE_CONDITION
+from training.replacing import replacing
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -206,15 +207,18 @@ def round_to_bfloat16(network: NegativeCondition) -> None:
 
 
 def save(network: NegativeCondition, path: Path) -> None:
-    """Write the weights to ``path`` as half-precision safetensors; WeightsError where one is too large for that."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the weights to ``path`` in one step, as safetensors in half precision.
+
+    Raises WeightsError where one is too large for that.
+    """
     state = network.state_dict()
     halves = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}
     for name, tensor in halves.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{name} has values that half precision cannot hold; {path} was not written.")
-    save_file(halves, path)
-    path.chmod(0o644)  # safetensors keeps its files to their owner
+    with replacing(path) as part:
+        save_file(halves, part)
+        part.chmod(0o644)  # safetensors keeps its files to their owner
 
 
 def load(path: Path) -> NegativeCondition:

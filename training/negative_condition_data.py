@@ -27,6 +27,7 @@ from training.data.darkroom.stocks import CURVES
 from training.data.pictures import Data
 from training.data.pictures import index as index_pictures
 from training.negative_condition_truth import Known
+from training.replacing import replacing
 
 SIZE = NEGATIVE_CONDITION.size
 PLACES = next(tensor.shape[-1] for tensor in NEGATIVE_CONDITION.outputs if tensor.name == "DEFECT_MAP")
@@ -167,9 +168,8 @@ def _write_chunk(number: int, file: Path) -> None:
     order, sources = _at_work
     indices = range(number * order.chunk, min(order.count, (number + 1) * order.chunk))
     made = [_one(sources, index, np.random.default_rng([order.seed, index]), order.world) for index in indices]
-    part = file.with_suffix(".part.npz")
-    np.savez(part, pixels=np.stack([pixels for pixels, _ in made]), places=np.stack([places for _, places in made]))
-    part.replace(file)
+    with replacing(file) as part:
+        np.savez(part, pixels=np.stack([pixels for pixels, _ in made]), places=np.stack([places for _, places in made]))
 
 
 def _one(

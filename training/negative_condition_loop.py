@@ -22,6 +22,7 @@ from training.negative_condition_augment import augment, quarter, rephotograph
 from training.negative_condition_data import Negatives
 from training.negative_condition_report import History, answer, measure, objective
 from training.negative_condition_truth import Targets, targets
+from training.replacing import replacing
 from training.tensorboard import Log
 
 CONSOLE = Console()
@@ -95,8 +96,8 @@ class Run:
             "recipe": asdict(recipe),
             "data": digest,
         }
-        torch.save(whole, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        with replacing(path) as part:
+            torch.save(whole, part)
 
     def resume(self, path: Path, recipe: Recipe, digest: str) -> None:
         """Go on from ``path`` if it is there and of the same data and recipe, but for how long it takes.

@@ -6,6 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from training.replacing import replacing
+
 WEIGHTS = Path(__file__).parent / "weights"
 """Weights that ship with the project: ``<model>.safetensors`` and ``<model>.json``."""
 
@@ -28,12 +30,12 @@ def commit() -> str:
 
 
 def write_record(path: Path, *, recipe: dict[str, Any], measured: dict[str, Any]) -> None:
-    """Write ``path``: the recipe, what was measured, the commit and the versions of what trained it."""
+    """Write ``path``, in one step: the recipe, what was measured, the commit and the versions of what trained it."""
     record = {
         "recipe": recipe,
         "measured": measured,
         "commit": commit(),
         "versions": {name: version(name) for name in ("keras", "torch", "numpy")},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    with replacing(path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -23,6 +23,7 @@ from film.specs import FILM_ORIGIN
 from training.data.darkroom import twins
 from training.data.darkroom.stocks import CURVES
 from training.data.pictures import decode_file
+from training.replacing import replacing
 
 DIGITAL, SIMULATED, FILM = "digital", "simulated", "film"
 """Kinds of row: a digital picture, film made from one, and a real film photograph."""
@@ -86,9 +87,8 @@ def _make(job: tuple[Path, list[Path], list[int], int]) -> None:
     rng, picture = np.random.default_rng(seed), decode_file(path)
     jpegs = twins.make_twins(picture, size, rng) if len(files) == 2 else (twins.make_single(picture, size, rng),)
     for file, jpeg in zip(files, jpegs, strict=True):
-        half = file.with_suffix(".part")
-        half.write_bytes(jpeg)
-        half.replace(file)
+        with replacing(file) as part:
+            part.write_bytes(jpeg)
 
 
 def _code() -> int:
