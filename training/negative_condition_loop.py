@@ -106,7 +106,7 @@ class Run:
         """
         if not path.is_file():
             return
-        whole = torch.load(path, weights_only=True)
+        whole = torch.load(path, map_location="cpu", weights_only=True)  # this machine may lack what it was made on
         lengths = {name: getattr(recipe, name) for name in LENGTHS}
         same = {"recipe": whole["recipe"] | lengths == asdict(recipe), "data": whole.get("data") == digest}
         if not all(same.values()):

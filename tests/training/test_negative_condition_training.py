@@ -148,7 +148,7 @@ def test_training_learns_to_find_a_white_square() -> None:
     assert measure(answer(network, few.pixels), few)["auc_places"]["holes"] > 0.8
 
 
-def test_a_killed_training_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, few, checkpoint = first(white_squares(), 4), first(white_squares(), 2), tmp_path / "checkpoint.pt"
     recipe = Recipe(quarter_epochs=2, epochs=0, batch=2, warm_up=1)
     whole = build(0)
@@ -159,6 +159,9 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path: Path) -> None:
     train(killed, data, few, replace(recipe, minutes=1e-9), tmp_path / "killed.pt")
     half = torch.load(tmp_path / "killed.pt", weights_only=True)
     assert len(half["history"]["f1"]) == 1
+    with monkeypatch.context() as on_a_gpu:  # that this machine need not have
+        on_a_gpu.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+        torch.save(half, tmp_path / "killed.pt")
     resumed = train(build(1), data, few, recipe, tmp_path / "killed.pt")
 
     assert len(resumed.f1) == len(history.f1) == 2
