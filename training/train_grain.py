@@ -19,7 +19,7 @@ from rich.progress import track
 from film.specs import FILM_ORIGIN
 from training import grain
 from training.data.origin_set import FILM, as_found, pixels, prepare, targets
-from training.keras_loop import fit
+from training.keras_loop import Batches, fit
 
 Statistics = NDArray[np.float32]
 """(n, 111), see ``grain.GrainStatistics``."""
@@ -62,14 +62,13 @@ class Subspace(keras.constraints.Constraint):  # type: ignore[misc]
         return weights * keras.ops.convert_to_tensor(self.mask)
 
 
-class Rows(keras.utils.PyDataset):  # type: ignore[misc]
+class Rows(Batches):
     """Batches of standardised statistics, targets and weights (n, members), in a new order every epoch."""
 
     def __init__(self, x: Statistics, y: Statistics, weights: Statistics, batch: int, seed: int) -> None:
         super().__init__()
-        self.x, self.y, self.weights, self.batch = x, y, weights, min(batch, len(x))
-        self.rng = np.random.default_rng(seed)
-        self.order = self.rng.permutation(len(x))
+        self.x, self.y, self.weights, self.batch, self.seed = x, y, weights, min(batch, len(x)), seed
+        self.begin(0)
 
     def __len__(self) -> int:
         return len(self.x) // self.batch
@@ -78,9 +77,10 @@ class Rows(keras.utils.PyDataset):  # type: ignore[misc]
         chosen = self.order[number * self.batch : (number + 1) * self.batch]
         return self.x[chosen], _for_all(self.y[chosen], self.weights.shape[1]), self.weights[chosen]
 
-    def on_epoch_end(self) -> None:
-        """Another order."""
-        self.order = self.rng.permutation(len(self.x))
+    def begin(self, epoch: int) -> None:
+        """Be in the order of ``epoch``."""
+        super().begin(epoch)
+        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.x))
 
 
 def _for_all(y: Statistics, members: int) -> Statistics:

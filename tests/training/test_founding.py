@@ -52,8 +52,10 @@ def test_pairs_are_reproducible_balanced_and_new_every_epoch() -> None:
     assert 0 <= crops.min() < crops.max() <= 1
     assert targets.ravel().tolist() == [0, 1] * 4
     assert np.array_equal(crops, twin.all()[0])
-    pairs.on_epoch_end()
+    pairs.begin(1)
     assert not np.array_equal(crops, pairs.all()[0])
+    pairs.begin(0)
+    assert np.array_equal(crops, pairs.all()[0])
 
 
 def test_both_halves_of_a_pair_show_the_same_piece() -> None:

@@ -3,23 +3,24 @@
 Every pair is made anew (``darkroom.twins``), so that a network cannot learn them by heart.
 """
 
-import keras
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
 from film.ops.fast import crop_resize
 from training.data.darkroom.twins import make_single, make_twins
+from training.keras_loop import Batches
 
 Picture = NDArray[np.uint8]
 REAL_SHARE = 0.15
 """How many of the film crops are from real film photographs, as long as there are any."""
 
 
-class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
+class Pairs(Batches):
     """Batches of float32 (n, side, side, 3) in 0..1 and targets (n, 1), 1 for film: digital, film, digital, film, ...
 
-    ``digital`` and ``film`` are whole photographs, uint8 (h, w, 3). The same seed gives the same batches.
+    ``digital`` and ``film`` are whole photographs, uint8 (h, w, 3). The same seed and epoch give the same
+    batches.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
     ) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.digital, self.film, self.side, self.seed = digital, film, side, seed
-        self.pairs, self.batches, self.epoch = batch // 2, -(-per_epoch // batch), 0
+        self.pairs, self.batches = batch // 2, -(-per_epoch // batch)
 
     def __len__(self) -> int:
         return self.batches
@@ -43,10 +44,6 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
             jpegs = jpegs[0], make_single(self.film[int(rng.integers(len(self.film)))], self.side, rng)
         one, other = (crop_resize(np.asarray(simplejpeg.decode_jpeg(jpeg, "RGB")), self.side) for jpeg in jpegs)
         return (one, other) if rng.random() < 0.5 else (one[:, ::-1], other[:, ::-1])
-
-    def on_epoch_end(self) -> None:
-        """Other pairs in the next epoch."""
-        self.epoch += 1
 
     def all(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The whole epoch at once, to judge by: crops (n, side, side, 3) and targets (n, 1)."""
