@@ -95,7 +95,8 @@ def command(
 ) -> None:
     """Export MODELs (all, if none is named) and publish the files that answer as the trained network does.
 
-    Exit code 1 if one could not be exported or was refused, or if a format that was asked for cannot be made here.
+    One that fails does not keep the others from being tried. Exit code 1 if one could not be exported or was refused,
+    or if a format that was asked for cannot be made here.
     """
     import torch  # seconds that --help need not pay
 
@@ -135,13 +136,13 @@ def _one(source: "Source", name: str, repository: Path, aside: Path, console: Co
             outcome = export_model(
                 source, load_format(name), repository, aside, lambda what: status.update(f"{title}: {what}")
             )
-    except SafelightError as error:
-        _refuse(console, model, name, str(error))
-        return ["-", "-", "-", "refused"], False
-    except Exception as error:  # of a compiler or a builder, which raise what they like: others are yet to be made
-        traceback.print_exc()
-        _refuse(console, model, name, " ".join(f"{type(error).__name__}: {error}".split()))
-        return ["-", "-", "-", "failed"], False
+    except Exception as error:
+        # A full disk, a compiler, a GPU without memory: what they raise is not ours, and ends this format alone.
+        ours = isinstance(error, SafelightError)
+        if not ours and not isinstance(error, OSError):
+            traceback.print_exc()
+        _refuse(console, model, name, str(error) if ours else " ".join(f"{type(error).__name__}: {error}".split()))
+        return ["-", "-", "-", "refused" if ours else "failed"], False
     said = "; ".join((outcome.verdict, *outcome.notes))
     console.print(f"{title}: {escape(said)}", highlight=False, soft_wrap=True)
     return _row(outcome), True

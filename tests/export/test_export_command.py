@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from export.__main__ import main
-from export.format import FORMATS, load_format
+from export.format import FORMATS, Format, load_format
 from export.tensorrt_engine import find_gpu
 from film.specs import NEGATIVE_CONDITION
 from training.negative_condition import build, save
@@ -48,19 +48,36 @@ def test_a_format_that_was_asked_for_and_cannot_be_made_is_said_and_fails(export
     assert not (tmp_path / "repository").exists()
 
 
-def test_a_compiler_that_fails_in_its_own_way_costs_its_own_format_alone(
+def broken(name: str) -> Format:
+    """TorchScript whose tracer runs out of memory; ONNX that writes four bytes and is tried in nothing."""
+    if name == "torchscript":
+        return replace(load_format(name), write=out_of_memory)
+    return replace(load_format(name), write=lambda _, path: {"bytes": path.write_bytes(b"onnx")}, trials=lambda _: [])
+
+
+def out_of_memory(*_: object) -> dict[str, object]:
+    raise RuntimeError("CUDA out of memory\n[/dev/gpu]")  # which is no markup
+
+
+def test_a_format_that_breaks_does_not_keep_the_next_from_being_tried(
     export: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise AssertionError("no kernel\nfor [/conv]")  # which is no markup
-
-    monkeypatch.setattr("export.formats.pt2.write_pt2", fail)
-    monkeypatch.setattr("export.formats.pt2.FORMAT", replace(load_format("pt2"), lacks=lambda _: ""))
-    result = export("pt2", "torchscript")  # type: ignore[operator]
+    monkeypatch.setattr("export.format.load_format", broken)
+    result = export("torchscript", "onnx")  # type: ignore[operator]
     assert result.exit_code == 1
-    assert "negative_condition was not exported to pt2: AssertionError: no kernel for [/conv]" in result.output
-    names = {path.name for path in (tmp_path / "repository" / "negative_condition_net" / "1").iterdir()}
-    assert names == {"model.pt", "model.pt.json"}
+    assert "not exported to torchscript: RuntimeError: CUDA out of memory [/dev/gpu]" in result.output
+    assert "in out_of_memory" in result.output, "a bug report needs the way there"
+    assert [word for word in ("failed", "untried") if word not in result.stdout] == [], "the table has both"
+    assert (tmp_path / "aside" / "negative_condition_net" / "1" / "model.onnx").read_bytes() == b"onnx"
+
+
+def test_a_repository_that_cannot_be_written_to_is_said_of_every_format(export: object, tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository" / "negative_condition_net").write_text("a file, where a folder should be")
+    result = export("onnx", "torchscript")  # type: ignore[operator]
+    assert result.exit_code == 1
+    assert result.stdout.count("failed") == 2
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize("model", ["film_origin", "negative_condition"])
