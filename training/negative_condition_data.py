@@ -24,6 +24,7 @@ from training.data import darkroom
 from training.data.darkroom import visibility
 from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
 from training.data.darkroom.stocks import CURVES
+from training.data.made_with import PIXELS
 from training.data.pictures import Data
 from training.data.pictures import index as index_pictures
 from training.negative_condition_truth import Known
@@ -105,7 +106,7 @@ class Order:
     def key(self) -> str:
         """What a cache knows the order by: other pictures, numbers or simulator, other key."""
         code = [*(Path(darkroom.__file__).parent / f"{name}.py" for name in SIMULATOR), Path(__file__)]
-        code += [Path(scene.__file__), *CURVES.glob("*.json")]
+        code += [Path(scene.__file__), *PIXELS, *CURVES.glob("*.json")]
         pictures = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.paths]  # other folders, same names
         said = json.dumps([pictures, self.count, self.seed, repr(self.world)])
         return hashlib.sha256(b"".join([said.encode(), *(path.read_bytes() for path in sorted(code))])).hexdigest()[:16]

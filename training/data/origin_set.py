@@ -22,6 +22,7 @@ from film.ops.fast import decode_crop_resize
 from film.specs import FILM_ORIGIN
 from training.data.darkroom import twins
 from training.data.darkroom.stocks import CURVES
+from training.data.made_with import PIXELS
 from training.data.pictures import decode_file
 from training.replacing import replacing
 
@@ -94,4 +95,4 @@ def _make(job: tuple[Path, list[Path], list[int], int]) -> None:
 def _code() -> int:
     """A number that changes with the code and the curves that make the pictures."""
     modules = [path for path in Path(twins.__file__).parent.glob("*.py") if path.stem in MAKERS]
-    return crc32(b"".join(path.read_bytes() for path in sorted([*modules, *CURVES.glob("*.json")])))
+    return crc32(b"".join(path.read_bytes() for path in sorted([*modules, *PIXELS, *CURVES.glob("*.json")])))
