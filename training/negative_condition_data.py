@@ -38,6 +38,8 @@ SHOWING = 0.015
 TRIES = 12
 """How often a negative is drawn anew because nobody could say whether a defect shows on it."""
 
+PARTS = ("pixels", "places", "photographs")
+"""What the cache keeps of each negative."""
 SIMULATOR = ("defects", "development", "dirt", "grain", "light", "negative", "phone", "stocks", "strip", "visibility")
 """Modules of the darkroom that decide what a negative looks like."""
 
@@ -54,11 +56,13 @@ class Negatives:
     """``pixels`` uint8 [n, 244, 244, 3] RGB; ``places`` bool [n, 6, 16, 16], where which defect shows in the square.
 
     ``known`` is None where that is the whole truth, as with simulated negatives; else it says what is true and known.
+    ``photographs`` int64 [n] is the number of the photograph that each is made of, None where each has its own.
     """
 
     pixels: Tensor
     places: Tensor
     known: Known | None = None
+    photographs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -151,8 +155,8 @@ def simulate(order: Order, cache: Path, processes: int | None = None, watch: Wat
             for _ in watch(pool.map(_write_chunk, missing, [files[number] for number in missing])):
                 pass
     loaded = [np.load(file) for file in files]
-    pixels, places = (np.concatenate([chunk[name] for chunk in loaded]) for name in ("pixels", "places"))
-    return Negatives(torch.from_numpy(pixels), torch.from_numpy(places))
+    pixels, places, photographs = (torch.from_numpy(np.concatenate([chunk[n] for chunk in loaded])) for n in PARTS)
+    return Negatives(pixels, places, photographs=photographs)
 
 
 _at_work: tuple[Order, list[Picture]]
@@ -170,25 +174,28 @@ def _write_chunk(number: int, file: Path) -> None:
     indices = range(number * order.chunk, min(order.count, (number + 1) * order.chunk))
     made = [_one(sources, index, np.random.default_rng([order.seed, index]), order.world) for index in indices]
     with replacing(file) as part:
-        np.savez(part, pixels=np.stack([pixels for pixels, _ in made]), places=np.stack([places for _, places in made]))
+        np.savez(part, **{name: np.stack(of) for name, of in zip(PARTS, zip(*made, strict=True), strict=True)})
 
 
 def _one(
     sources: Sequence[Picture], index: int, rng: np.random.Generator, world: World
-) -> tuple[Picture, NDArray[np.bool_]]:
-    """The square and the places of one negative, drawn anew while it is open to dispute whether a defect shows."""
+) -> tuple[Picture, NDArray[np.bool_], int]:
+    """The square, the places and the number of the source of one negative.
+
+    It is drawn anew while it is open to dispute whether a defect shows.
+    """
     damaged = index % 2 == 1
     how_many = int(rng.choice([1, 2, 3], p=[0.7, 0.22, 0.08])) if damaged else 0
     names = [str(name) for name in rng.choice(DEFECTS, how_many, replace=False)]
     for attempt in range(TRIES):
-        source = sources[index % len(sources)] if attempt < 2 else sources[int(rng.integers(len(sources)))]
-        negative = photograph_negative(scene.frame(source, rng, world), rng, names, world)
+        number = index % len(sources) if attempt < 2 else int(rng.integers(len(sources)))
+        negative = photograph_negative(scene.frame(sources[number], rng, world), rng, names, world)
         seen = visibility.verdict(negative.strength)
         if seen is not None and seen.any() == damaged:
             break
     else:  # a source without any contrast: what was asked for is as good an answer as any
         seen = negative.severity > 0
-    return crop_resize(negative.image, SIZE), place_defects(negative.mask) & seen[:, None, None]
+    return crop_resize(negative.image, SIZE), place_defects(negative.mask) & seen[:, None, None], number
 
 
 def _read(path: Path) -> Picture:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from film.preprocess import preprocess
 from film.specs import DEFECT_THRESHOLD, DEFECTS, NEGATIVE_CONDITION
+from training import metrics
 from training.evaluation.calibration import before, calibration_error
 from training.negative_condition import NegativeCondition
 from training.negative_condition_data import Negatives
@@ -125,22 +126,25 @@ def calibration_errors(answers: Answers, truth: Negatives, scale: float, offset:
     return errors | {"served": calibration_error(served, target)}
 
 
-def intervals(answers: Answers, truth: Negatives, rounds: int = 1000) -> dict[str, list[float]]:
-    """95 % bootstrap intervals over pictures: recalls of both labels, and the AUC of each defect."""
-    rng = np.random.default_rng(0)
-    target, verdict = truth.readable.numpy(), answers.readable >= NEGATIVE_CONDITION.threshold
-    present, scores = truth.defects.numpy(), answers.defects.numpy()
-    drawn: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        index = rng.integers(0, len(target), len(target))
-        right = verdict[index] == target[index]
-        for name, kind in (("readable", target[index]), ("damaged", ~target[index])):
-            if kind.any():
-                drawn.setdefault(f"recall_{name}", []).append(float(right[kind].mean()))
-        for column, name in enumerate(DEFECTS):
-            if (area := auc(present[index, column], scores[index, column])) is not None:
-                drawn.setdefault(f"auc_{name}", []).append(area)
-    return {name: [round(float(v), 4) for v in np.quantile(values, [0.025, 0.975])] for name, values in drawn.items()}
+def intervals(answers: Answers, truth: Negatives, rounds: int = metrics.ROUNDS) -> dict[str, list[float]]:
+    """95 % bootstrap intervals: recalls of both labels, and the AUC of each defect; those that can be told.
+
+    Whole photographs are drawn, as far as ``truth`` knows them: negatives of the same one resemble each other (see
+    ``metrics.measure``).
+    """
+    numbers = range(len(truth)) if truth.photographs is None else truth.photographs.tolist()
+    sources, threshold = [str(number) for number in numbers], NEGATIVE_CONDITION.threshold
+
+    def found(scores: NDArray[np.float32], true: NDArray[np.bool_]) -> dict[str, metrics.Measure]:
+        return metrics.measure(scores.astype(np.float64), true, sources, threshold, rounds=rounds)
+
+    verdict = found(answers.readable, truth.readable.numpy())
+    areas = {
+        f"auc_{name}": found(answers.defects[:, column].numpy(), truth.defects[:, column].numpy())["auc"]
+        for column, name in enumerate(DEFECTS)
+    }
+    told = {"recall_readable": verdict["recall_positive"], "recall_damaged": verdict["recall_negative"]} | areas
+    return {name: [round(of.low, 4), round(of.high, 4)] for name, of in told.items() if not np.isnan(of.low)}
 
 
 def auc(truth: NDArray[np.bool_], score: NDArray[np.float32]) -> float | None:

@@ -56,6 +56,13 @@ def test_half_of_the_negatives_are_drawn_damaged(negatives: Negatives) -> None:
     assert (~negatives.readable[1::2]).sum() >= 5
 
 
+def test_every_negative_says_which_photograph_it_is_of(negatives: Negatives) -> None:
+    assert negatives.photographs is not None
+    in_turn = negatives.photographs == torch.arange(12) % 6
+    assert in_turn.sum() >= 8, "the others were drawn anew, of any photograph"
+    assert set(negatives.photographs.tolist()) <= set(range(6))
+
+
 def test_the_same_order_gives_the_same_negatives(folder: Path, negatives: Negatives, tmp_path: Path) -> None:
     again = simulate(order(folder), tmp_path)
     other = simulate(order(folder, seed=2), tmp_path)

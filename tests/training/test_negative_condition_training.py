@@ -296,6 +296,20 @@ def test_intervals_hold_the_value_and_shrink_with_more_pictures() -> None:
     assert widths[1] < 0.6 * widths[0]
 
 
+def test_intervals_are_no_narrower_for_many_negatives_of_the_same_few_photographs() -> None:
+    rng = np.random.default_rng(1)
+    photographs = np.repeat(np.arange(10), 40)
+    readable = np.arange(400) % 2 == 0
+    logits = np.where(readable, 1.0, -1.0) + rng.normal(0.0, 1.5, 10)[photographs]  # a photograph is easy or is not
+    answers, alone = answers_of(logits.tolist()), truth_of([[] if good else [0] for good in readable])
+    together = replace(alone, photographs=torch.from_numpy(photographs))
+    for name in ("recall_readable", "recall_damaged"):
+        few, many = (np.ptp(intervals(answers, truth, rounds=200)[name]) for truth in (together, alone))
+        assert few > 3 * many
+    one = replace(alone, photographs=torch.zeros(400, dtype=torch.int64))
+    assert not intervals(answers, one, rounds=20), "one photograph tells nothing of others"
+
+
 def write_pictures(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
