@@ -119,7 +119,7 @@ def command(
         of_start=of_start,
     )
     if tiny:
-        recipe = Recipe(seed, negatives=16, held_out=8, quarter_epochs=1, epochs=1, batch=8, warm_up=2)
+        recipe = Recipe(seed, negatives=8, held_out=4, quarter_epochs=1, epochs=1, batch=4, warm_up=2)
     try:
         _run(list(data) or [default_data()], out, weights, real, recipe, choose_device(device), start)
     except SafelightError as error:

@@ -22,6 +22,7 @@ from training.negative_condition_truth import Known, targets
 from training.train_negative_condition import command
 
 SIZE, NAN = NEGATIVE_CONDITION.size, float("nan")
+pytestmark = pytest.mark.usefixtures("narrow")
 
 
 def logits(count: int, seed: int = 0) -> Logits:

@@ -26,6 +26,7 @@ from training.negative_condition_report import (
 from training.train_negative_condition import command
 
 SIZE = NEGATIVE_CONDITION.size
+pytestmark = pytest.mark.usefixtures("narrow")
 
 
 def truth_of(defects: list[list[int]]) -> Negatives:
@@ -142,7 +143,8 @@ def test_training_learns_to_find_a_white_square() -> None:
     data = white_squares()
     few = first(data, 4)
     network = build(0)
-    history = train(network, data, few, Recipe(quarter_epochs=4, epochs=0, batch=2, warm_up=4))
+    recipe = Recipe(quarter_epochs=4, epochs=0, batch=2, warm_up=4, learning_rate=1e-2)
+    history = train(network, data, few, recipe)
     assert len(history.f1) == 4
     assert history.train_loss[3] < 0.7 * history.train_loss[0]
     assert measure(answer(network, few.pixels), few)["auc_places"]["holes"] > 0.8
