@@ -65,10 +65,10 @@ def test_every_negative_says_which_photograph_it_is_of(negatives: Negatives) -> 
 
 def test_the_same_order_gives_the_same_negatives(folder: Path, negatives: Negatives, tmp_path: Path) -> None:
     again = simulate(order(folder), tmp_path)
-    other = simulate(order(folder, seed=2), tmp_path)
+    other = simulate(order(folder, count=2, seed=2), tmp_path)
     assert torch.equal(again.pixels, negatives.pixels)
     assert torch.equal(again.places, negatives.places)
-    assert not torch.equal(other.pixels, negatives.pixels)
+    assert not (other.pixels == negatives.pixels[:2]).all((1, 2, 3)).any()
 
 
 def test_what_is_in_the_cache_is_not_made_again(folder: Path, cache: Path, negatives: Negatives) -> None:
