@@ -39,6 +39,7 @@ def test_the_machine_is_described() -> None:
     assert machine()["cores"] > 0
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("model", ["negative_condition"])
 def test_every_runtime_is_measured_from_the_command_line(model: str, tmp_path: Path) -> None:
     save(build(3), tmp_path / f"{model}.safetensors")

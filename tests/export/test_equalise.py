@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from export.equalise import equalised, largest_inputs, streams
 from export.rounding import LEVELS, Sums, fitted, round_columns, round_to_int8, rounded
+from tests.conftest import narrowed
 from training import negative_condition
 from training.negative_condition import NegativeCondition
 
@@ -20,7 +21,8 @@ CONVOLUTION = "layer1.0.conv2"
 @pytest.fixture(scope="module")
 def network() -> NegativeCondition:
     """As if trained: every batch norm has seen something, and channels are of very different size."""
-    network = negative_condition.build(1).eval()
+    with narrowed():
+        network = negative_condition.build(1).eval()
     generator = torch.Generator().manual_seed(0)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

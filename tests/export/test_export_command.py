@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> object:
+def export(tmp_path: Path, narrow: None) -> object:
     """Export random weights of negative_condition to formats, with few pictures, into ``tmp_path``."""
     save(build(3), tmp_path / "weights" / "negative_condition.safetensors")
 
