@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from export.format import load_format
 from export.graphs import EXPORTABLES, Exportable, FilmOriginGraph
 from export.labelled import Pictures
+from export.parity import largest_difference
 from export.source import Source
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
 from training import film_origin, grain, negative_condition
@@ -21,7 +23,10 @@ if TYPE_CHECKING:  # training chooses its backend, and must come first
 SIDE = 100
 SAMPLES = Path(__file__).parents[2] / "samples"
 SMALL: ModelSpec = replace(FILM_ORIGIN, size=SIDE)
+WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 MakeSource = Callable[[str], Source]
+Checked = Callable[[str, str], Path]
+"""From a network of ``make_source`` and a format to the first of its files."""
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +46,49 @@ def make_source(tmp_path_factory: pytest.TempPathFactory) -> MakeSource:
     return make
 
 
+@pytest.fixture(scope="session")
+def film_origin_source() -> Source:
+    """The trained network, for pictures of 140 pixels."""
+    model = Exportable(replace(FILM_ORIGIN, size=140), FilmOriginGraph, partial(load_in_strips, size=140))
+    return Source(model, WEIGHTS / f"{FILM_ORIGIN.name}.safetensors", SAMPLES, Pictures())
+
+
+@pytest.fixture(scope="session")
+def checked(make_source: MakeSource, tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """The file of a network of ``make_source`` in a format, judged in every way that this machine can run it."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def make(network: str, name: str) -> Path:
+        if (network, name) not in made:
+            source, form, folder = make_source(network), load_format(name), tmp_path_factory.mktemp(name)
+            assert form.lacks(source.spec) == ""
+            path = folder / form.files[0]
+            form.write(source, path)
+            assert sorted(file.name for file in folder.iterdir()) == sorted(form.files)
+            trials = [trial for trial in form.trials(source) if not trial.lacks]
+            assert trials
+            for trial in trials:
+                largest_difference(source.truth, source.spec, trial, trial.start(path), source.judged_on)
+            made[network, name] = path
+        return made[network, name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """TorchScript of a network as it is shipped, by the name of its model."""
+    folder = tmp_path_factory.mktemp("traced")
+
+    @cache
+    def make(name: str) -> Path:
+        weights = WEIGHTS / f"{EXPORTABLES[name].spec.family}.safetensors"
+        load_format("torchscript").write(Source(EXPORTABLES[name], weights, folder, Pictures()), folder / f"{name}.pt")
+        return folder / f"{name}.pt"
+
+    return make
+
+
 def _film_origin(network: str, weights: Path) -> Exportable:
     torch.manual_seed(0)
     film_origin.save(film_origin.NETWORKS[network](SIDE), weights, network)
@@ -48,11 +96,14 @@ def _film_origin(network: str, weights: Path) -> Exportable:
 
 
 def load_in_strips(weights: Path, size: int) -> "keras.Model":
-    """The network of ``weights``; grain is measured in strips of two rows of blocks, as large pictures are of more."""
+    """The network of ``weights``; grain is measured in strips of three rows of blocks, as large pictures are of more.
+
+    Those of 100 pixels have two, the second of which is smaller.
+    """
     network = film_origin.load(weights, size)
     for layer in network.layers:
         if isinstance(layer, grain.GrainStatistics):
-            layer.strip = 2 * grain.BLOCK * size
+            layer.strip = 3 * grain.BLOCK * size
     return network
 
 

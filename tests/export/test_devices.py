@@ -1,5 +1,6 @@
 """What holds where there is a GPU, as far as it can be seen without one."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -23,7 +24,6 @@ from film.specs import FILM_ORIGIN_EXPLAIN, PARITY_TOLERANCE, VALID, ModelSpec, 
 from film.torch_network import TorchNetwork
 
 MakeSource = Callable[[str], Source]
-WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 TOY = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
 AS_IT_LOOKS_WITH_A_GPU = """
 import os, torch
@@ -96,15 +96,14 @@ def test_a_file_is_compiled_for_single_precision(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", EXPORTABLES)
-def test_a_trace_asks_a_gpu_for_nothing_that_it_would_do_otherwise_or_not_at_all(name: str, tmp_path: Path) -> None:
+def test_a_trace_asks_a_gpu_for_nothing_that_it_would_do_otherwise_or_not_at_all(
+    name: str, traced: Callable[[str], Path]
+) -> None:
     """A trace keeps whether its convolutions may use TF32. And a number that it keeps as a tensor is on the CPU: most
     operators on a GPU take one all the same, but these do not."""
-    source = Source(EXPORTABLES[name], WEIGHTS / f"{EXPORTABLES[name].spec.family}.safetensors", tmp_path, Pictures(()))
-    file = tmp_path / "model.pt"
-    torchscript.write_torchscript(source.torch_graph, source.spec, file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated, and what Triton's backend takes
-        steps = list(torch.jit.load(file).inlined_graph.nodes())  # type: ignore[no-untyped-call]
+        steps = list(torch.jit.load(traced(name)).inlined_graph.nodes())  # type: ignore[no-untyped-call]
     assert not [step.kind() for step in steps if "Device" in {str(value.type()) for value in step.inputs()}]
     convolutions = [list(step.inputs())[-1].toIValue() for step in steps if step.kind() == "aten::_convolution"]
     assert not any(convolutions)
@@ -143,7 +142,7 @@ def test_half_precision_answers_as_single_precision_does(make_source: MakeSource
 
 
 def test_what_is_folded_is_the_same_network(make_source: MakeSource) -> None:
-    network = make_source("condition").graph.network
+    network = copy.deepcopy(make_source("condition").graph.network)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for module in network.modules():  # as a training would leave them, not as they begin

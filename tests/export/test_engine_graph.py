@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export import parity
 from export.engine_graph import HALVINGS, cast_first, halve
-from export.graphs import Exportable, FilmOriginGraph
 from export.half_rounding import with_rounding
-from export.labelled import Pictures
 from export.onnx_file import whole_weights
 from export.parity import largest_difference
 from export.runtimes import onnxruntime_trial
 from export.source import Source
 from export.typed_network import Judge, TypedNetwork, typed_network
-from film.specs import FILM_ORIGIN, PARITY_TOLERANCE
-from tests.export.conftest import MakeSource, load_in_strips
+from film.specs import PARITY_TOLERANCE
+from tests.export.conftest import MakeSource
 from training import grain
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +151,6 @@ def test_rounding_is_that_of_half_precision() -> None:
     with np.errstate(over="ignore"):
         expected = values.astype(np.float16).astype(np.float32)
     np.testing.assert_array_equal(run(model, values), expected)
-
-
-@pytest.fixture(scope="module")
-def film_origin_source() -> Source:
-    """The trained network, for pictures of 140 pixels."""
-    weights = ROOT / "training" / "weights" / f"{FILM_ORIGIN.name}.safetensors"
-    model = Exportable(replace(FILM_ORIGIN, size=140), FilmOriginGraph, partial(load_in_strips, size=140))
-    return Source(model, weights, ROOT / "samples", Pictures())
 
 
 @pytest.fixture(scope="module")

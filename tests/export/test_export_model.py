@@ -9,42 +9,39 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import numpy_helper
 
 from export.errors import ExportError, ParityError
 from export.export_model import Outcome, export_model
 from export.format import load_format
-from export.graphs import EXPORTABLES, NegativeConditionGraph
-from export.labelled import Pictures
-from export.onnx_file import write_onnx
+from export.graphs import EXPORTABLES
+from export.onnx_file import HALVED
 from export.pictures import drawn_pictures, parity_pictures
 from export.publish import sha256
 from export.source import Source
 from film.network import load_network
 from film.specs import NEGATIVE_CONDITION, NETWORKS, ONNX_TOLERANCE, PARITY_TOLERANCE, VALID
-from training.negative_condition import build, save
+from tests.export.conftest import MakeSource
 
 SPEC = NEGATIVE_CONDITION
 MODEL = EXPORTABLES[SPEC.name]
-SAMPLES = Path(__file__).parents[2] / "samples"
 ONNX = load_format("onnx")
 
 
-def source_of(weights: Path, cache: Path) -> Source:
-    """With few pictures, and none that only a developer has."""
-    return Source(MODEL, weights, cache, Pictures((SAMPLES,), cache, calibration=8, judging=8, real=False))
+@pytest.fixture(scope="module")
+def source(make_source: MakeSource) -> Source:
+    return make_source("condition")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / f"{SPEC.name}.safetensors"
-    save(build(11), path)
-    return path
+def weights(source: Source) -> Path:
+    return source.weights
 
 
 @pytest.fixture(scope="module")
-def outcome(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def outcome(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = tmp_path_factory.mktemp("repository")
-    return export_model(source_of(weights, folder / "cache"), ONNX, folder, folder / "aside")
+    return export_model(source, ONNX, folder, folder / "aside")
 
 
 @pytest.fixture(scope="module")
@@ -140,17 +137,15 @@ def test_what_the_processor_cannot_try_is_said(outcome: Outcome) -> None:
     assert ("openvino bf16" in outcome.differences) != any("openvino bf16" in note for note in outcome.notes)
 
 
-def wrong_onnx(source: Source, path: Path) -> dict[str, object]:
-    """A true ONNX file, of other weights."""
-    write_onnx(NegativeConditionGraph(build(12).eval()).eval(), source.spec, path)
-    return {}
-
-
-def test_a_file_that_answers_otherwise_is_not_published(weights: Path, tmp_path: Path) -> None:
+def test_a_file_that_answers_otherwise_is_not_published(source: Source, published: Path, tmp_path: Path) -> None:
+    model = onnx.load(published)
+    for weight in model.graph.initializer:
+        if weight.name.endswith(HALVED):
+            weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight)[::-1].copy(), weight.name))
+    form = replace(ONNX, write=lambda _, path: {"of other weights": onnx.save(model, path)})
     served = tmp_path / SPEC.network_model / "1" / "model.onnx"
     served.parent.mkdir(parents=True)
     served.write_bytes(b"what was served before")
-    source, form = source_of(weights, tmp_path), replace(ONNX, write=wrong_onnx)
     with pytest.raises(ParityError, match="away from the trained network"):
         export_model(source, form, tmp_path, tmp_path)
     told = export_model(source, replace(form, may_be_refused=True), tmp_path, tmp_path)
@@ -160,8 +155,7 @@ def test_a_file_that_answers_otherwise_is_not_published(weights: Path, tmp_path:
     assert [path.name for path in served.parent.iterdir()] == ["model.onnx"]
 
 
-def test_what_cannot_be_made_or_tried_here_never_reaches_the_repository(weights: Path, tmp_path: Path) -> None:
-    source = source_of(weights, tmp_path)
+def test_what_cannot_be_made_or_tried_here_never_reaches_the_repository(source: Source, tmp_path: Path) -> None:
     lacking = replace(ONNX, lacks=lambda spec: f"no press for {spec.name}")
     assert export_model(source, lacking, tmp_path / "r", tmp_path / "aside") == Outcome(
         "not made", notes=(f"no press for {SPEC.name}",)
@@ -174,12 +168,13 @@ def test_what_cannot_be_made_or_tried_here_never_reaches_the_repository(weights:
     assert not (tmp_path / "r").exists()
 
 
-def test_weights_that_are_missing_or_foreign_are_named(weights: Path, tmp_path: Path) -> None:
+def test_weights_that_are_missing_or_foreign_are_named(source: Source, tmp_path: Path) -> None:
+    absent = replace(source, weights=tmp_path / "absent.safetensors")
     with pytest.raises(ExportError, match=r"absent\.safetensors does not exist"):
-        export_model(source_of(tmp_path / "absent.safetensors", tmp_path), ONNX, tmp_path, tmp_path)
+        export_model(absent, ONNX, tmp_path, tmp_path)
     foreign = replace(EXPORTABLES["film_origin"])
     with pytest.raises(ExportError, match="cannot be used"):
-        foreign.serving_graph(weights)
+        foreign.serving_graph(source.weights)
 
 
 def test_pictures_of_a_folder_are_prepared_as_served_and_unreadable_ones_left_out(tmp_path: Path) -> None:

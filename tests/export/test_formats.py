@@ -1,6 +1,7 @@
 """Every format that can be made without a GPU, of every network: written, run, and judged by the gate."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +33,12 @@ from film.specs import (
     ModelSpec,
     tolerated,
 )
-from tests.export.conftest import SAMPLES, SMALL, MakeSource
+from tests.export.conftest import SAMPLES, SMALL, WEIGHTS, Checked, MakeSource
+from training.negative_condition import build, save
 
-WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 PORTABLE = ("torchscript", "openvino")
 needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no AVX2")
-
-
-def check(source: Source, name: str, folder: Path) -> Path:
-    """Write ``source`` as format ``name`` into ``folder`` and judge it in every way that this machine can run it."""
-    form = load_format(name)
-    assert form.lacks(source.spec) == ""
-    path = folder / form.files[0]
-    form.write(source, path)
-    assert sorted(file.name for file in folder.iterdir()) == sorted(form.files)
-    trials = [trial for trial in form.trials(source) if not trial.lacks]
-    assert trials
-    for trial in trials:
-        largest_difference(source.truth, source.spec, trial, trial.start(path), source.judged_on)
-    return path
 
 
 def assert_names_no_device(path: Path) -> None:
@@ -68,29 +55,25 @@ def test_every_format_is_called_as_it_is_listed() -> None:
 
 @pytest.mark.parametrize("name", PORTABLE)
 @pytest.mark.parametrize("network", ["grain", "founding", "condition"])
-def test_it_answers_as_the_trained_network_does(
-    make_source: MakeSource, name: str, network: str, tmp_path: Path
-) -> None:
-    check(make_source(network), name, tmp_path)
+def test_it_answers_as_the_trained_network_does(checked: Checked, name: str, network: str) -> None:
+    assert checked(network, name).is_file()
 
 
 @pytest.mark.timeout(900)  # the C++ compiler takes half a minute alone, and minutes beside other work
-def test_aoti_compiles_it_for_this_processor(make_source: MakeSource, tmp_path: Path) -> None:
+def test_aoti_compiles_it_for_this_processor(checked: Checked) -> None:
     if lacks := load_format("pt2").lacks(SMALL):
         pytest.skip(lacks)
-    check(make_source("founding"), "pt2", tmp_path)
+    assert checked("founding", "pt2").is_file()
 
 
-def test_torchscript_s_arguments_are_called_as_triton_looks_for_them(make_source: MakeSource, tmp_path: Path) -> None:
-    path = check(make_source("grain"), "torchscript", tmp_path)
-    loaded = torch.jit.load(str(path))
+def test_torchscript_s_arguments_are_called_as_triton_looks_for_them(checked: Checked) -> None:
+    loaded = torch.jit.load(str(checked("grain", "torchscript")))
     assert [argument.name for argument in loaded.forward.schema.arguments] == ["self", "PIXELS", "VALID"]
 
 
 @pytest.mark.parametrize("network", ["grain", "founding", "condition"])
-def test_torchscript_names_no_device(make_source: MakeSource, network: str, tmp_path: Path) -> None:
-    load_format("torchscript").write(make_source(network), tmp_path / "model.pt")
-    assert_names_no_device(tmp_path / "model.pt")
+def test_torchscript_names_no_device(checked: Checked, network: str) -> None:
+    assert_names_no_device(checked(network, "torchscript"))
 
 
 @pytest.mark.parametrize("spec", [FILM_ORIGIN, FILM_ORIGIN_EXPLAIN], ids=str)
@@ -108,12 +91,10 @@ def test_a_trace_that_would_run_on_one_device_only_is_not_written(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_torchscript_of_the_served_film_origin_is_small_enough_to_be_committed(tmp_path: Path) -> None:
-    weights = WEIGHTS / f"{FILM_ORIGIN.name}.safetensors"
-    source = Source(EXPORTABLES[FILM_ORIGIN.name], weights, tmp_path, Pictures())
-    path = tmp_path / "model.pt"
-    load_format("torchscript").write(source, path)
-    assert path.stat().st_size < 200_000
+def test_torchscript_of_the_served_film_origin_is_small_enough_to_be_committed(
+    traced: Callable[[str], Path],
+) -> None:
+    assert traced(FILM_ORIGIN.name).stat().st_size < 200_000
 
 
 @pytest.mark.parametrize("network", ["grain", "founding"])
@@ -126,24 +107,28 @@ def test_a_keras_network_becomes_one_of_pytorch_alone(make_source: MakeSource, n
     np.testing.assert_allclose(found, answers(source.graph, SMALL, pixels)["SCORES"], atol=1e-5)
 
 
-def test_the_server_s_loader_reads_openvino_s_own_file(make_source: MakeSource, tmp_path: Path) -> None:
+def test_the_server_s_loader_reads_openvino_s_own_file(make_source: MakeSource, checked: Checked) -> None:
     source = make_source("condition")
-    path = check(source, "openvino", tmp_path)
-    network = load_network(path, precision="f32")
+    network = load_network(checked("condition", "openvino"), precision="f32")
     valid = np.ones((2, *VALID.shape), np.bool_)
     got = network({source.spec.pixels.name: source.judged_on[:2], VALID.name: valid})
     np.testing.assert_allclose(got["SCORES"], source.truth["SCORES"][:2], atol=1e-3)
 
 
 @needs_int8
-def test_int8_is_of_the_trunk_but_for_what_a_recipe_leaves(make_source: MakeSource) -> None:
-    source = make_source("condition")
+@pytest.mark.usefixtures("narrow")
+def test_int8_is_of_the_trunk_but_for_what_a_recipe_leaves(tmp_path: Path) -> None:
+    save(build(3), tmp_path / "narrow.safetensors")
+    pictures = Pictures((SAMPLES,), tmp_path / "cache", calibration=8)
+    source = Source(EXPORTABLES[NEGATIVE_CONDITION.name], tmp_path / "narrow.safetensors", tmp_path, pictures)
     assert len(convolutions(source.graph.network)) == 16
     negatives = source.pictures.to_calibrate(source.spec)
     model = quantised(source, negatives, "fast")
     assert in_int8(model) == (16 - len(LEFT["fast"]), 25)
     room = [range_ / reached for reached, range_ in _reached(model, source.spec, negatives)]
-    assert min(room) > 0.9  # rounded weights give a little more or less than those that ranges are of
+    assert (
+        min(room) > 0.8
+    )  # rounded weights give more or less than those that ranges are of, most so where they are few
     assert sum(share > 1.2 for share in room) >= 8, "the last two stages would cut off what other pictures give there"
 
 
