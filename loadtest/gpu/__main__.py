@@ -40,7 +40,7 @@ def _some_batches(_: click.Context, __: click.Parameter, value: str) -> tuple[in
 @click.command(
     epilog="""\b
 Examples:
-  python -m loadtest.gpu                                  on a machine with a GPU, about ten minutes
+  python -m loadtest.gpu                                  on a machine with a GPU, under ten minutes
   python -m loadtest.gpu --device cpu --batches 1,4       a dry run of the same on any machine
   python -m loadtest.gpu --pictures my/scans --no-served"""
 )
