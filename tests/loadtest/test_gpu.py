@@ -84,9 +84,19 @@ def test_a_piece_of_work_is_timed_by_itself() -> None:
     assert calls > 10
 
 
-def test_a_dry_run_measures_what_there_is_and_names_what_there_is_not(tmp_path: Path) -> None:
-    out = tmp_path / "gpu"
+def test_a_dry_run_measures_what_there_is_names_what_there_is_not_and_writes_as_it_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out, seen = tmp_path / "gpu", list[dict[str, Any]]()
+
+    def look(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
+        gather(part, results, say, doing)
+        seen.append(json.loads(out.with_suffix(".json").read_text()))
+
+    monkeypatch.setattr("loadtest.gpu.run.gather", look)
     found = dry_run(out, "--no-served")
+    assert [bool(found["ceilings"]) for found in seen[:3]] == [False, True, True]
+    assert seen[-1]["decoders"]
     assert found["ceilings"]["copy"] > 0
     (row,) = [row for row in found["networks"] if row["way"] == "TorchScript f32" and row["model"] == FILM_ORIGIN.name]
     assert row["pictures_per_second"] > 0
@@ -110,10 +120,16 @@ def test_a_network_without_its_onnx_file_is_not_measured(tmp_path: Path) -> None
     place = Path(FILM_ORIGIN.network_model, "1", "model.pt")
     (tmp_path / place).parent.mkdir(parents=True)
     shutil.copy(DEFAULT_REPOSITORY / place, tmp_path / place)
-    found = dry_run(tmp_path / "gpu", "--no-served", "--repository", str(tmp_path))
-    assert found["networks"] == []
-    assert "film_origin_net: model.onnx is missing: python -m export" in found["missing"]
-    assert "negative_condition_net: model.pt is missing: python -m export" in found["missing"]
+    plan = replace(PLAN, repository=tmp_path)
+    found = [
+        one
+        for spec in (FILM_ORIGIN, NEGATIVE_CONDITION)
+        for one in parts.networks_of(plan, spec, LIMITS, BLOBS[:1], ["TorchScript f32"])
+    ]
+    assert found == [
+        ("missing", "film_origin_net: model.onnx is missing: python -m export"),
+        ("missing", "negative_condition_net: model.pt is missing: python -m export"),
+    ]
 
 
 @pytest.mark.e2e
@@ -272,7 +288,7 @@ def test_single_precision_is_that_and_nothing_else_is_changed(monkeypatch: pytes
 
 def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def stop(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
-        if doing == FILM_ORIGIN.network_model:
+        if results.ceilings:
             ended = signal.getsignal(signal.SIGTERM)  # as `timeout` does, but without sending it to all tests
             assert callable(ended)
             ended(signal.SIGTERM, None)
@@ -283,7 +299,7 @@ def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest
     ran = CliRunner().invoke(main, [*USUAL, "--no-served", "--out", str(tmp_path / "gpu")])
     assert ran.exit_code == 130
     found = json.loads((tmp_path / "gpu.json").read_text())
-    assert found["decoders"]
+    assert found["ceilings"]
     assert found["missing"][-1] == "what was to follow when it was interrupted"
     assert "interrupted" in (tmp_path / "gpu.md").read_text()
 
@@ -311,20 +327,6 @@ def test_a_part_that_says_nothing_is_given_up() -> None:
     gather(partial(eval, f"({silent})"), results, lambda _: None, "two", patience=1)
     assert results.decoders == [{"decoder": "one"}]
     assert results.missing == ["two: nothing was heard of it for 1 s"]
-
-
-def test_what_was_found_is_in_the_file_before_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen: list[dict[str, Any]] = []
-
-    def look(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
-        gather(part, results, say, doing)
-        seen.append(json.loads((tmp_path / "gpu.json").read_text()))
-
-    monkeypatch.setattr("loadtest.gpu.run.gather", look)
-    monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (FILM_ORIGIN,))
-    dry_run(tmp_path / "gpu", "--no-served")
-    assert [bool(found["ceilings"]) for found in seen] == [False, True, True, True]
-    assert seen[-1]["decoders"]
 
 
 def test_a_part_that_fails_says_why_and_one_that_ends_badly_after_all_is_found_does_not_matter() -> None:

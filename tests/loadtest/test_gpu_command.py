@@ -48,8 +48,8 @@ def test_files_are_made_in_a_copy_which_is_then_measured(
 ) -> None:
     asked: list[str] = []
 
-    def make(plan: Plan, spec: ModelSpec) -> list[str]:
-        asked.append(spec.name)
+    def make(plan: Plan, *which: ModelSpec) -> list[str]:
+        asked.extend(spec.name for spec in which)
         (plan.repository / MODEL).write_text("made here")
         return []
 
