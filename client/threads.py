@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 T = TypeVar("T")
 _Item = tuple[Future[Any], Callable[[], Any]]
 _Queue: TypeAlias = "SimpleQueue[_Item | None]"
-"""None ends the thread that takes it."""
+"""None ends every thread: the one that takes it leaves it to the next."""
 _mine = threading.local()
 
 
@@ -59,8 +59,7 @@ class Threads:
         """Have the threads end once they have done what was submitted."""
         with self._lock:
             self._closed = True
-        for _ in self._threads:
-            self._work.put(None)
+        self._work.put(None)
 
     def ended(self, seconds: float) -> bool:
         """Wait up to so long for the threads to end; whether they have."""
@@ -70,8 +69,7 @@ class Threads:
         return not any(thread.is_alive() for thread in self._threads)
 
     def __del__(self) -> None:
-        for _ in self._threads:  # they know nothing of this object, so that it can go while they wait
-            self._work.put(None)
+        self._work.put(None)  # the threads know nothing of this object, so that it can go while they wait
 
 
 def _run(queue: _Queue, idle: threading.Semaphore) -> None:
@@ -80,6 +78,7 @@ def _run(queue: _Queue, idle: threading.Semaphore) -> None:
         while (item := _next(queue, idle)) is not None:
             _do(*item)
             del item  # its answer is the caller's now
+        queue.put(None)  # for the others, of whom Ctrl-C may have kept one from being counted
     finally:
         for do in _mine.endings:
             do()
