@@ -5,13 +5,13 @@ import json
 import os
 import select
 import signal
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from serving import leftovers
 
 _GRACE_SECONDS = 10
+_STANDARD_ERROR = 2
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,12 @@ def clean_up(watch: Watch) -> None:
 
 
 def say(text: str) -> None:
-    """A line for whoever reads the server's log, if anybody still does: that nobody does must not stop a watcher."""
+    """A line for whoever reads the server's log, if anybody still does: that nobody does must not stop a watcher.
+
+    Past Python's buffer, which would keep what could not be written, try again at the end and exit with 120.
+    """
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        os.write(_STANDARD_ERROR, f"{text}\n".encode())
 
 
 def _ended(watch: Watch, seconds: float) -> bool:

@@ -251,6 +251,6 @@ def test_clients_that_were_closed_leave_nothing_open(url: str, photographs: list
         return psutil.Process().num_fds(), psutil.Process().num_threads()
 
     files, threads = ask(2)
-    more_files, more_threads = ask(8)
-    assert more_files < files + 8
-    assert more_threads < threads + 8
+    more_files, more_threads = ask(16)  # of gRPC's own threads, up to eight come and go
+    assert more_files < files + 16
+    assert more_threads < threads + 16
