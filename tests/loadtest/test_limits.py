@@ -199,11 +199,11 @@ def test_bending_goes_along_three_lines(server: Any, tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 def test_overload_finds_the_capacity_and_the_way_back(server: Any, tmp_path: Path) -> None:
-    found = limits(server, tmp_path, "overload", "--mix", "small", "--count", "4", "--factors", "0.5,3")
+    found = limits(server, tmp_path, "overload", "--mix", "small", "--count", "4", "--factors", "0.5,6")
     (capacity,) = [row for row in found["rows"] if row["what"] == "capacity"]
     loads = [row for row in found["rows"] if row["what"] == "load"]
     assert capacity["rate"] > 0
-    assert [(row["factor"], row["sends"]) for row in loads] == [(0.5, "all"), (3, "all"), (3, "throttled")]
+    assert [(row["factor"], row["sends"]) for row in loads] == [(0.5, "all"), (6, "all"), (6, "throttled")]
     assert all(row["recovery"] is not None for row in loads)
     assert all(0 < row["sender"] < 1 for row in [capacity, *loads])
     assert all(row["of_the_rest"] > 0 for row in loads)
