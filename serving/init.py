@@ -4,6 +4,7 @@ The kernel keeps signals from the first process of a namespace that it has no ha
 and makes every orphan its child. Triton is no init: it could not be ended from beside it, and would collect nobody.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -21,7 +22,8 @@ def stand_by() -> None:
     if child:
 
         def pass_on(number: int, _frame: FrameType | None) -> None:
-            os.kill(child, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(child, number)
 
         for number in _PASSED_ON:
             signal.signal(number, pass_on)
