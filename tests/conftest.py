@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("suite", deadline=None)  # no test asserts a time: another may have the core
+settings.load_profile("suite")
 # A shell's background jobs ignore Ctrl-C, and what they start inherits that; programs under test should not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -94,7 +94,7 @@ def sizes(transport: FakeTransport, model: str) -> list[int]:
     return sorted((len(r.images) for r in transport.requests if r.model == model), reverse=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.binary(max_size=3), max_size=25),
     st.integers(1, 7),

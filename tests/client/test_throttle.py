@@ -51,7 +51,7 @@ def test_a_flood_is_cut_to_what_the_throttle_allows() -> None:
     assert sent / 20 == pytest.approx(1.5 * 100 + 10, rel=0.1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 400), st.floats(1, 400), st.integers(0, 9))
 def test_what_the_server_takes_is_sent(asked: int, capacity: float, seed: int) -> None:
     sent, _ = driven(Throttle(), asked, capacity, 3, seed)

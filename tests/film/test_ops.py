@@ -132,7 +132,7 @@ def nearly_flat() -> NDArray[np.uint8]:
     return image
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pictures, st.sampled_from([0.5, 1.0, 2.2]))
 @example(nearly_flat(), 0.5)
 def test_inversion_twins_agree_on_any_picture(image: NDArray[np.uint8], gamma: float) -> None:

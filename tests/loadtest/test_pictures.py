@@ -37,7 +37,7 @@ def test_shares_of_a_mix_add_up_and_name_kinds(mix: Mix) -> None:
     assert {name for name, _ in mix.shares} <= {kind.name for kind in KINDS}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(1, 30), weights=st.lists(st.integers(0, 9), min_size=3, max_size=3).filter(any))
 def test_shares_are_as_exact_as_whole_pictures_allow(count: int, weights: list[int]) -> None:
     kinds = tuple(tiny(name, width, 16) for name, width in (("a", 16), ("b", 24), ("c", 32)))
@@ -51,7 +51,7 @@ def test_shares_are_as_exact_as_whole_pictures_allow(count: int, weights: list[i
         assert abs(made[kind.sizes[0][0]] - share * count) < 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(width=st.integers(8, 300), height=st.integers(8, 1100), enlarged=st.sampled_from([0.6, 1.0, 2.0]))
 def test_a_picture_has_the_size_that_was_asked_for(width: int, height: int, enlarged: float) -> None:
     kind = Kind("any", ((width, height),), 85, 2.0, enlarged)

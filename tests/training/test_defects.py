@@ -31,7 +31,7 @@ def test_every_defect_but_noise_is_a_drawing() -> None:
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     height=st.integers(60, 150),
@@ -106,7 +106,7 @@ def test_the_shapes_of_dirt_are_there() -> None:
         assert shape.max() <= 1
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(seed=st.integers(0, 2**32), shape=st.tuples(st.integers(1, 90), st.integers(1, 90)), scale=st.floats(0.05, 0.6))
 def test_a_cloud_field_fills_any_shape(seed: int, shape: tuple[int, int], scale: float) -> None:
     field = cloud_field(shape, scale, np.random.default_rng(seed))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -78,7 +78,6 @@ def test_one_class_has_no_curve() -> None:
     assert found["recall_positive"].value == 0.5
 
 
-@settings(deadline=None)
 @given(
     pictures=st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=2, max_size=30),
     wanted=st.floats(0.05, 0.95),

@@ -21,7 +21,7 @@ def photograph(seed: int, *defects: str) -> Negative:
     return photograph_negative(scene(), np.random.default_rng(seed), defects)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     defects=st.sets(st.sampled_from(DEFECTS)),

@@ -17,7 +17,7 @@ def photograph(height: int = 90, width: int = 120) -> np.ndarray:
     return np.stack((255 * y / height, 255 * x / width, 60 + 0 * x), axis=2).astype(np.uint8)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     height=st.integers(1, 120),
     width=st.integers(1, 120),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -74,7 +74,6 @@ def grouped(sizes: list[int], labels: str = "f") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "label"]).assign(split="")
 
 
-@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 9), min_size=5, max_size=30), seed=st.integers(0, 1000))
 def test_the_test_side_is_near_a_fifth_whatever_the_groups(sizes: list[int], seed: int) -> None:
     table = grouped(sizes)

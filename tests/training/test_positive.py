@@ -91,7 +91,7 @@ def test_a_roll_of_black_and_white_has_no_colour() -> None:
     assert np.ptp(photograph.astype(int), axis=2).max() <= 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     height=st.integers(1, 60),
     width=st.integers(1, 60),
