@@ -12,6 +12,8 @@ from serving import leftovers
 
 _GRACE_SECONDS = 10
 _STANDARD_ERROR = 2
+_LISTEN_SECONDS = 2.0
+"""In which the reader of a full log may make room for why a server is given up."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,17 @@ def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[i
 
 
 def give_up(watch: Watch, why: str) -> int:
-    """End the server and say why; return the exit code. Killed, because asked to stop Triton would report success."""
+    """End the server and say why; return the exit code. Killed, because asked to stop Triton would report success.
+
+    Said first, because who started the server reads its log as soon as it has ended; but a log that is full and that
+    nobody empties must not keep the server alive.
+    """
+    full = not _can_say(_LISTEN_SECONDS)
+    if not full:
+        say(f"Error: {why}")
     send(watch, signal.SIGKILL)
-    say(f"Error: {why}")
+    if full:
+        say(f"Error: {why}")
     clean_up(watch)
     return 1
 
@@ -100,6 +110,14 @@ def say(text: str) -> None:
     """
     with contextlib.suppress(OSError):
         os.write(_STANDARD_ERROR, f"{text}\n".encode())
+
+
+def _can_say(seconds: float) -> bool:
+    """Whether the log takes a line within so long; a closed one does, in that it makes nobody wait."""
+    try:
+        return bool(select.select([], [_STANDARD_ERROR], [], seconds)[1])
+    except OSError:
+        return True
 
 
 def _ended(watch: Watch, seconds: float) -> bool:
