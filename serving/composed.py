@@ -5,6 +5,7 @@ rest of what a server leaves, and so that its path is a plain one. It lasts as l
 loads a model again from it.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ def compose(repository: Path, config_name: str, overlay: Overlay, place: Path) -
         place.mkdir(mode=0o700)
         for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
             if folder.name in changed:
-                config = text_format.MessageToString(changed[folder.name])
-                _model(folder, place / folder.name, config_file(folder, config_name), config)
+                config = changed[folder.name]
+                text, labels = text_format.MessageToString(config), {output.label_filename for output in config.output}
+                _model(folder, place / folder.name, config_file(folder, config_name), text, labels)
             else:
                 (place / folder.name).symlink_to(folder.absolute())
     except OSError as error:
@@ -187,12 +189,15 @@ def _smallest(config: Any, configs: Configs) -> int:
     return min(inside, default=0)
 
 
-def _model(folder: Path, place: Path, config: Path, text: str) -> None:
-    """A model's folder of links, with ``text`` where ``config`` was."""
+def _model(folder: Path, place: Path, config: Path, text: str, labels: set[str]) -> None:
+    """A model's folder of links, with ``text`` where ``config`` was. Files of ``labels`` are copied: Triton 2.70 and
+    later refuse those that lie elsewhere."""
     folders = {folder: place} if config.parent == folder else {folder: place, config.parent: place / config.parent.name}
     for source, target in folders.items():
         target.mkdir()
         for entry in source.iterdir():
-            if entry != config and entry not in folders:
+            if source == folder and entry.name in labels:
+                shutil.copyfile(entry, target / entry.name)
+            elif entry != config and entry not in folders:
                 (target / entry.name).symlink_to(entry.absolute())
     (place / config.relative_to(folder)).write_text(text, encoding="utf-8")

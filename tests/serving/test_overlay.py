@@ -199,6 +199,16 @@ def test_a_composed_repository_differs_in_its_configurations_alone(tmp_path: Pat
     assert everything(DEFAULT_REPOSITORY) == before
 
 
+def test_labels_of_a_composed_model_lie_in_its_own_folder(tmp_path: Path) -> None:
+    """Triton 2.70 and later refuse others."""
+    name = NEGATIVE_CONDITION.network_model
+    compose(DEFAULT_REPOSITORY, "", Overlay({name: {"streams": 1}}), tmp_path / "repository")
+    for labels in ("scores.txt", "defects.txt"):
+        file = tmp_path / "repository" / name / labels
+        assert file.resolve() == file
+        assert file.read_bytes() == (DEFAULT_REPOSITORY / name / labels).read_bytes()
+
+
 def test_a_repository_that_a_dead_server_had_is_removed() -> None:
     dead = os.spawnlp(os.P_NOWAIT, "true", "true")
     os.waitpid(dead, 0)
