@@ -62,19 +62,33 @@ def gate(blobs: Sequence[bytes], size: int, each: Each = map) -> Gated:
 
 def gate_negatives(blobs: Sequence[bytes]) -> GatedNegatives:
     """Encoded negatives, of which DALI gets as many as its memory holds. Never raises for a bad one."""
-    longest, pixels = specs.ENCODED_BYTES // max(1, len(blobs)), specs.DALI_INVERT_PIXELS
+    longest, room = specs.ENCODED_BYTES // max(1, len(blobs)), _Room(len(blobs))
     rows, done, errors, valid = [], [], [], []
     for blob in blobs:
         jpeg, _ = attempt(_for_dali, blob) if len(blob) <= longest else (None, "")
-        takes = jpeg is not None and jpeg.pixels <= pixels and max(jpeg.width, jpeg.height) <= MAX_JPEG_SIDE
-        if jpeg is not None and takes:
-            pixels -= jpeg.pixels
+        takes = jpeg is not None and room.takes(jpeg)
         ((positive, error),) = [(b"", "")] if takes else invert([blob])
         rows.append(jpeg.data if jpeg is not None and takes else _STAND_IN)
         done.append(positive)
         errors.append(error)
         valid.append(takes)
     return GatedNegatives(_rows(rows), _column(valid), errors, done)
+
+
+class _Room:
+    """What DALI's memory still has for the negatives of a request: all ``rows`` are made as large as the largest."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self._pixels, self._widest, self._highest = rows, specs.DALI_INVERT_PIXELS, 1, 1
+
+    def takes(self, jpeg: "_Jpeg") -> bool:
+        """Whether there is room for it, which is then less."""
+        widest, highest = max(self._widest, jpeg.width), max(self._highest, jpeg.height)
+        padded = self._rows * widest * highest
+        if jpeg.pixels > self._pixels or max(widest, highest) > MAX_JPEG_SIDE or padded > specs.DALI_PADDED_PIXELS:
+            return False
+        self._pixels, self._widest, self._highest = self._pixels - jpeg.pixels, widest, highest
+        return True
 
 
 def finish(
@@ -109,8 +123,14 @@ def _rows(blobs: Iterable[bytes]) -> list[NDArray[np.uint8]]:
 _STAND_IN = pixmap(np.zeros((1, 1, 3), np.uint8))
 
 
+_ON_ITS_SIDE = 5
+"""From this EXIF orientation on width and height change places."""
+
+
 @dataclass(frozen=True)
 class _Jpeg:
+    """A file, and its width and height once it is upright."""
+
     data: bytes
     width: int
     height: int
@@ -131,8 +151,10 @@ def _for_dali(blob: bytes) -> _Jpeg | None:
     stored_as_rgb = image.info.get("adobe_transform") == 0 and image.mode == "RGB"  # nvJPEG takes all for YCbCr
     if not common or stored_as_rgb or not is_sound(blob):
         return None
-    plain = with_plain_exif(blob, images.orientation(image))
-    return None if plain is None else _Jpeg(plain, *image.size)
+    turned = images.orientation(image)
+    plain = with_plain_exif(blob, turned)
+    width, height = image.size if turned < _ON_ITS_SIDE else image.size[::-1]
+    return None if plain is None else _Jpeg(plain, width, height)
 
 
 def _column(flags: Iterable[bool]) -> NDArray[np.bool_]:

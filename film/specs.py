@@ -203,9 +203,9 @@ DALI_MAX_PIXELS = 2**25
 the squares that are cut out of them. Of larger ones the fast CPU twin decodes a fraction."""
 ENCODED_BYTES = 2**28
 """Largest ``ENCODED`` of a request, zeros included; pictures that would make it larger go through the fast CPU twin."""
-DALI_INVERT_PIXELS = 2**25
-"""How many pixels of a request's negatives DALI inverts; it keeps some 60 bytes for each. The rest go one by one
-through the fast CPU twin."""
+DALI_INVERT_PIXELS, DALI_PADDED_PIXELS = 2**25, 2**27
+"""How many pixels of a request's negatives DALI inverts, of which it keeps 70 to 170 bytes for each; and how many
+the positives may have once they are as large as the largest. The rest go one by one through the fast CPU twin."""
 DALI_THREADS = 4
 """Of a DALI pipeline, where Triton's configurations and a machine's overlay do not say otherwise."""
 CLIENT_BATCH = 8

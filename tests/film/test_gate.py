@@ -47,10 +47,10 @@ def encoded(kind: str, pixels: NDArray[np.uint8] = PIXELS, mode: str = "RGB", **
     return file.getvalue()
 
 
-def rotated(orientation: int) -> bytes:
+def rotated(orientation: int, pixels: NDArray[np.uint8] = PIXELS) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded("JPEG", exif=exif)
+    return encoded("JPEG", pixels, exif=exif)
 
 
 def cut_behind_a_preview() -> bytes:
@@ -204,6 +204,21 @@ def test_negatives_are_inverted_by_dali_as_far_as_its_memory_goes_and_bad_ones_g
             difference = np.abs(images.decode(positive).astype(int) - images.decode(expected))
             assert difference.mean() <= specs.INVERT_TOLERANCE.mean + 1
     assert images.decode(positives[3]).shape == (90, 300, 3)
+
+
+def test_a_large_negative_makes_no_room_for_itself_in_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DALI makes all rows as high as the highest and as wide as the widest, once they are upright."""
+    wide, high, small = PIXELS[:90], PIXELS[:, :90], PIXELS[:50, :50]
+    negatives = [encoded("JPEG", one) for one in (small, wide, high, small)]
+    monkeypatch.setattr(specs, "DALI_PADDED_PIXELS", 4 * 280 * 400 - 1)
+    passed = gate.gate_negatives(negatives)
+    assert passed.valid.ravel().tolist() == [True, True, False, True]
+    assert passed.done[2] == invert([negatives[2]])[0][0]
+    monkeypatch.setattr(specs, "DALI_PADDED_PIXELS", 3 * 90 * 400)
+    lying = rotated(6, high)
+    assert gate.gate_negatives([lying, negatives[1], negatives[0]]).valid.all()
+    monkeypatch.setattr(specs, "DALI_PADDED_PIXELS", 3 * 50 * 50)
+    assert gate.gate_negatives([negatives[1], b"", negatives[0]]).valid.ravel().tolist() == [False, False, True]
 
 
 def test_what_does_not_fit_dali_s_memory_is_inverted_here(monkeypatch: pytest.MonkeyPatch) -> None:
