@@ -63,6 +63,7 @@ def command(
         *(f"--load-model={model}" for model in settings.models),
         *(f"--backend-config=python,{name}={value}" for name, value in backend.items()),
         *chosen.flags,
+        *server.flags,
     ]
 
 

@@ -22,11 +22,15 @@ DISTRIBUTION = "nvidia-pytriton"
 
 @dataclass(frozen=True)
 class Server:
-    """Where the parts of a server lie: the program, the folder of its backends, the folders of its libraries."""
+    """Where the parts of a server lie: the program, the folder of its backends, the folders of its libraries.
+
+    ``flags`` are those that it needs beside everybody's: not every release knows them.
+    """
 
     program: Path
     backends: Path
     libraries: tuple[Path, ...]
+    flags: tuple[str, ...] = ()
 
 
 def find_wheel() -> Server:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from serving import container
+from serving.command import command
 from serving.container import find_container
 from serving.settings import Settings, profile
 from serving.wheel import find_wheel
@@ -48,6 +49,17 @@ def test_a_server_on_the_path_goes_first(installed: Path, tmp_path: Path, monkey
     backends(tmp_path / "mine" / "backends")
     monkeypatch.setenv("PATH", str(program.parent))
     assert find_container(NATIVE).program == program
+
+
+@pytest.mark.parametrize(
+    ("known", "flags"),
+    [("--http-port <n> --http-max-input-size <n>", ("--http-max-input-size=2147483647",)), ("--http-port <n>", ())],
+)
+def test_a_body_of_any_size_that_a_picture_may_have_is_let_in(installed: Path, known: str, flags: tuple[str]) -> None:
+    installed.write_text(f"#!/bin/sh\necho 'Usage: {known}' >&2\nexit 1\n")
+    found = find_container(NATIVE)
+    assert found.flags == flags
+    assert command(NATIVE, found, "region_")[-len(flags) :] == [*flags] or not flags
 
 
 def test_other_backends_may_be_named(installed: Path, tmp_path: Path) -> None:
