@@ -101,8 +101,10 @@ def _check_packages(settings: Settings) -> None:
     chosen = profile(settings.profile)
     missing = [name for name in chosen.packages if not _importable(name)]
     if missing:
-        install = f"pip install -c constraints.txt -e '.[{chosen.extra}]' 'numpy<2'"
-        raise ServingError(f"Profile {chosen.name} needs {' and '.join(missing)}; in the checkout, `{install}`.")
+        of_container = chosen.backends and "nvidia.dali" in missing
+        install = f"pip install -c constraints.txt -e '.[{chosen.extra}{',dali' if of_container else ''}]' 'numpy<2'"
+        hint = " NVIDIA's container has DALI, and its PYTHONPATH names it: keep that." if of_container else ""
+        raise ServingError(f"Profile {chosen.name} needs {' and '.join(missing)}; in the checkout, `{install}`.{hint}")
 
 
 def _importable(package: str) -> bool:

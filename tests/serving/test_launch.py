@@ -17,10 +17,14 @@ from serving.server import on_free_ports
 from serving.settings import DEFAULT_REPOSITORY
 
 
-@pytest.fixture
-def ports() -> list[str]:
+def free_ports() -> list[str]:
     settings = on_free_ports()
     return [f"--{name}-port={port}" for name, port in settings.ports.items()]
+
+
+@pytest.fixture
+def ports() -> list[str]:
+    return free_ports()
 
 
 def run(*arguments: str) -> Result:
@@ -37,10 +41,10 @@ def refused(result: Result) -> str:
 
 
 @pytest.mark.parametrize("name", ["http", "grpc", "metrics"])
-def test_a_taken_port_is_named_with_the_option_that_changes_it(ports: list[str], name: str) -> None:
+def test_a_taken_port_is_named_with_the_option_that_changes_it(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        said = refused(run(*ports, f"--{name}-port={port}"))
+        said = refused(run(*free_ports(), f"--{name}-port={port}"))
     assert f"Port {port} on 127.0.0.1" in said
     assert f"--{name}-port" in said
 
@@ -120,8 +124,9 @@ def test_tensorrt_has_no_device_but_the_gpu(ports: list[str]) -> None:
     ("arguments", "package", "extra"),
     [
         (["--profile=cuda", "--device=cpu"], "torch", "cuda"),
-        (["--profile=native-cpu"], "nvidia.dali", "native"),
-        (["--profile=native-cpu"], "nvidia", "native"),
+        (["--profile=native-cpu"], "nvidia.dali", "native,dali"),
+        (["--profile=native-cpu"], "nvidia", "native,dali"),
+        (["--profile=native-cpu"], "simplejpeg", "native"),
     ],
 )
 def test_a_package_that_a_profile_needs_is_named_with_what_installs_it(
