@@ -2,7 +2,7 @@ import json
 import shutil
 import signal
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from threading import BrokenBarrierError
@@ -84,17 +84,26 @@ def test_a_piece_of_work_is_timed_by_itself() -> None:
     assert calls > 10
 
 
+@pytest.mark.e2e
 def test_a_dry_run_measures_what_there_is_names_what_there_is_not_and_writes_as_it_goes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    out, seen = tmp_path / "gpu", list[dict[str, Any]]()
+    """All is of the named repository, in which film and digital have changed places and one network is missing."""
+    out, seen, repository = tmp_path / "gpu", list[dict[str, Any]](), tmp_path / "repository"
+    shutil.copytree(DEFAULT_REPOSITORY, repository, symlinks=True)
+    swapped = repository / FILM_ORIGIN.network_model / "1" / "model.onnx"
+    model = onnx.load(swapped)
+    last = [node for node in model.graph.node if node.op_type == "Concat"][-1]
+    last.input[:] = list(reversed(last.input))
+    onnx.save(model, swapped)
+    (repository / NEGATIVE_CONDITION.network_model / "1" / "model.onnx").unlink()
 
     def look(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
         gather(part, results, say, doing)
         seen.append(json.loads(out.with_suffix(".json").read_text()))
 
     monkeypatch.setattr("loadtest.gpu.run.gather", look)
-    found = dry_run(out, "--no-served")
+    found = dry_run(out, "--clients", "2", "--repository", str(repository))
     assert [bool(found["ceilings"]) for found in seen[:3]] == [False, True, True]
     assert seen[-1]["decoders"]
     assert found["ceilings"]["copy"] > 0
@@ -107,6 +116,11 @@ def test_a_dry_run_measures_what_there_is_names_what_there_is_not_and_writes_as_
         row["way"] == "PT2 f32" for row in found["networks"]
     )
     assert "JPEG to pixels" in out.with_suffix(".md").read_text()
+    (row,) = found["served"]
+    assert row["model"] == FILM_ORIGIN.name
+    assert row["pictures_per_second"] > 0
+    assert list(row["outcomes"]) == ["right"]
+    assert any(line.startswith("negative_condition through Triton") for line in found["missing"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -130,25 +144,6 @@ def test_a_network_without_its_onnx_file_is_not_measured(tmp_path: Path) -> None
         ("missing", "film_origin_net: model.onnx is missing: python -m export"),
         ("missing", "negative_condition_net: model.pt is missing: python -m export"),
     ]
-
-
-@pytest.mark.e2e
-def test_what_is_served_and_held_to_be_right_is_of_the_repository_that_was_named(tmp_path: Path) -> None:
-    """In which film and digital have changed places, and the other network is missing."""
-    repository = tmp_path / "repository"
-    shutil.copytree(DEFAULT_REPOSITORY, repository, symlinks=True)
-    swapped = repository / FILM_ORIGIN.network_model / "1" / "model.onnx"
-    model = onnx.load(swapped)
-    last = [node for node in model.graph.node if node.op_type == "Concat"][-1]
-    last.input[:] = list(reversed(last.input))
-    onnx.save(model, swapped)
-    (repository / NEGATIVE_CONDITION.network_model / "1" / "model.onnx").unlink()
-    found = dry_run(tmp_path / "gpu", "--clients", "2", "--repository", str(repository))
-    (row,) = found["served"]
-    assert row["model"] == FILM_ORIGIN.name
-    assert row["pictures_per_second"] > 0
-    assert list(row["outcomes"]) == ["right"]
-    assert any(line.startswith("negative_condition through Triton") for line in found["missing"])
 
 
 @pytest.mark.parametrize("error", [KeyError("film_origin"), BrokenProcessPool("a client was killed"), RuntimeError()])
@@ -292,7 +287,7 @@ def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest
             ended = signal.getsignal(signal.SIGTERM)  # as `timeout` does, but without sending it to all tests
             assert callable(ended)
             ended(signal.SIGTERM, None)
-        gather(part, results, say, doing)
+        results.add("ceilings", asdict(LIMITS))
 
     monkeypatch.setattr("loadtest.gpu.run.gather", stop)
     monkeypatch.setattr("loadtest.gpu.run.CLASSIFIERS", (FILM_ORIGIN,))
