@@ -75,7 +75,7 @@ clean: ## Remove the environment and everything that was made
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11 or 3.12 on the PATH; or name one: make run PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "Creating .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; $(PYTHON) -m virtualenv .venv; } || { rm -rf .venv; exit 2; }  # no half of one
 
 .venv/%.done: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing the packages of the '$*' extra into .venv (a minute or two)"

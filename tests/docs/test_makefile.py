@@ -1,6 +1,8 @@
-"""What `make` makes of folders with spaces in their names."""
+"""What `make` makes of folders with spaces in their names, and of a Python that can make no environment."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +55,26 @@ def test_evaluation_takes_both_kinds_and_a_place_with_spaces(tools: Path, tmp_pa
     spaced.mkdir()
     ((*_, a, b, c, d, e, f),) = asked(tools, "evaluate", "DATA=x", f"NEGATIVES={spaced}", "OUT=an out")
     assert [a, b, c, d, e, f] == ["--data", "x", "--negatives", str(spaced), "--out", "an out/evaluation"]
+
+
+HALF = """#!/bin/sh
+case "$*" in
+"-m venv .venv") mkdir -p .venv/bin; ln -s /nowhere .venv/bin/python; exit 1;;
+"-m virtualenv .venv") [ "$LACKS" ] && exit 1; mkdir -p .venv/bin; ln -s {python} .venv/bin/python;;
+*) exec {python} "$@";;
+esac
+"""
+"""A Python as Debian has it without python3-venv: it begins an environment and fails."""
+
+
+@pytest.mark.parametrize("lacks", ["", "virtualenv too"])
+def test_an_environment_is_made_another_way_or_not_left_by_half(tmp_path: Path, lacks: str) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / "python"
+    python.write_text(HALF.format(python=sys.executable))
+    python.chmod(0o755)
+    command = ["make", ".venv/bin/python", f"PYTHON={python}"]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "LACKS": lacks}, capture_output=True, check=False)
+    assert (done.returncode != 0) == bool(lacks)
+    assert (tmp_path / ".venv").exists() == (not lacks)
+    assert (tmp_path / ".venv" / "bin" / "python").exists() == (not lacks)
