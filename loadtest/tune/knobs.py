@@ -13,6 +13,8 @@ is."""
 DEFAULT: Setting = {}
 _DELAYS = (0, 500, 2000, 5000)
 """Microseconds. A picture takes tens of thousands, so a longer wait could only make small loads slower."""
+_THREADS = (2, 4, 6, 8)
+"""Of the host, for DALI in each process of a model on a device."""
 _BATCHES = (4, 8, 16)
 """Pictures. A network here works on them one at a time, so that a larger batch only makes the first ones wait."""
 
@@ -39,7 +41,7 @@ def knobs(configs: Mapping[str, Any], models: Sequence[str], cores: int) -> list
     """
     found = []
     inside = steps(dict(configs), models)
-    for key in ("instances", "streams", "queue_delay_us", "preferred_batch"):
+    for key in ("instances", "threads", "streams", "queue_delay_us", "preferred_batch"):
         for model in inside:
             config = configs[model]
             if key in keys_of(config) and (choices := tuple(_choices(config, key, cores))):
@@ -81,10 +83,13 @@ def _choices(config: Any, key: str, cores: int) -> Iterable[Choice]:
     if key == "streams":
         yield from _streams(value_of(config, key), cores)
         return
+    if key == "threads" and "streams" in config.parameters:
+        return  # turned with them
     limited = value_of(config, "queue_size") if config.HasField("dynamic_batching") else 0
     fewest = 2 if limited else 1  # an overlay with one and a limit is refused (serving.composed.forgets)
     values: Sequence[int] = {
         "instances": sorted({max(fewest, count) for count in (1, 2, 3, 4, cores)}),
+        "threads": sorted({*_THREADS, cores}),
         "queue_delay_us": _DELAYS,
         "preferred_batch": [size for size in _BATCHES if size <= config.max_batch_size],
     }[key]

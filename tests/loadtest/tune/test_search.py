@@ -215,6 +215,17 @@ def test_every_position_of_every_knob_fits_the_profile(profile: object, cores: i
             assert turned(setting, knob, knob.choices[0]) == DEFAULT
 
 
+@pytest.mark.parametrize(("profile", "turnable"), [("cuda", set(MODELS)), ("", set())])
+def test_the_host_s_threads_of_a_model_on_a_device_are_turned(profile: str, turnable: set[str]) -> None:
+    grid = knobs(read_configs(DEFAULT_REPOSITORY, profile), MODELS, 16)
+    turned_alone = {
+        knob.model: [choice.values[0][1] for choice in knob.choices]
+        for knob in grid
+        if knob.choices[0].values == (("threads", None),)
+    }
+    assert turned_alone == {model: [None, 2, 6, 8, 16] for model in turnable}
+
+
 def test_the_report_is_an_overlay_with_the_measurements_in_it(tmp_path: Path) -> None:
     def speed(setting: Setting) -> float:
         return 60.0 if setting.get(FILM_ORIGIN.network_model, {}).get("streams") == 1 else 50.0
