@@ -90,9 +90,11 @@ def _prove_classifier(client: Any, spec: specs.ModelSpec, picture: bytes, tolera
     else:
         expected = _of_one_step(client, spec, local.pixels)
     for output, known in expected.items():
-        difference = np.abs(answers[output][0] - known[0]).max()
-        if not difference <= specs.tolerated(output, tolerance):
-            raise _failure(spec.name, f"{output.name} differs by {difference:.3g} from that of pixels decoded here")
+        difference = np.abs(answers[output][0] - known[0])
+        near = difference.max() <= specs.tolerated(output, tolerance) and difference.mean() <= tolerance
+        if not near:
+            said = f"{difference.max():.3g} ({difference.mean():.3g} in the mean)"
+            raise _failure(spec.name, f"{output.name} differs by {said} from that of pixels decoded here")
 
 
 def _of_one_step(client: Any, spec: specs.ModelSpec, pixels: NDArray[np.uint8]) -> dict[specs.TensorSpec, Any]:

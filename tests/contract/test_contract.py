@@ -47,8 +47,10 @@ def assert_answers(spec: specs.ModelSpec, answers: Answers, wanted: Answers) -> 
         assert answer.dtype == np.float32
         assert answer.shape == reference.shape
         np.testing.assert_array_equal(np.isnan(answer), np.isnan(reference))
-        furthest = np.nanmax(np.abs(answer - reference))
-        assert furthest <= specs.tolerated(output, specs.PROFILE_TOLERANCE), output.name
+        difference = np.abs(answer - reference)
+        assert np.nanmax(difference) <= specs.tolerated(output, specs.PROFILE_TOLERANCE), output.name
+        # A map may be far off in a place, as what its network sees is; not everywhere.
+        assert np.nanmean(difference) <= specs.PROFILE_TOLERANCE, output.name
 
 
 @CLASSIFIERS
