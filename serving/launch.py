@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from film import specs
+from film.published import manifest
 from serving import access, gpu, init, leftovers
 from serving.artefacts import network_file
 from serving.command import command, environment
@@ -35,6 +37,8 @@ def launch(settings: Settings) -> NoReturn:
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
     overlay = read_overlay(settings.overlay, settings.profile) if settings.overlay else Overlay()
     leftovers.remove_all()
+    for warning in explained_otherwise(settings):
+        print(f"Warning: {warning}", file=sys.stderr)
     repository = _composed(settings, overlay)
     if settings.ready_file is not None:
         _forget(settings.ready_file)
@@ -124,6 +128,21 @@ def _check_model(settings: Settings, model: str) -> None:
         file = network_file(repository, specs.classifier(model), profile(settings.profile).config_name)
         if not file.is_file():
             raise ServingError(f"{file} is missing: run `make export`, or serve other --models.")
+
+
+def explained_otherwise(settings: Settings) -> Iterator[str]:
+    """A sentence about each explanation that was made of other weights than the classifier that it is served beside."""
+    config = profile(settings.profile).config_name
+    for spec in specs.NETWORKS:
+        if {spec.name, spec.explains} <= set(settings.models):
+            both = (spec, specs.classifier(spec.explains))
+            files = [network_file(settings.repository, one, config) for one in both]
+            own, explained = (manifest(file).get("weights", {}).get("sha256", "") for file in files)
+            if own != explained:
+                yield (
+                    f"{files[0]} was made of other weights than {files[1]}, so {spec.name} explains another network "
+                    f"than {spec.explains}: export it anew, or leave it out with --models."
+                )
 
 
 def _check_ports(settings: Settings) -> None:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from click.testing import CliRunner, Result
 from film import specs
 from serving import container, gpu
 from serving.cli import serve
+from serving.launch import explained_otherwise
 from serving.server import on_free_ports
-from serving.settings import DEFAULT_REPOSITORY
+from serving.settings import DEFAULT_REPOSITORY, Settings
 
 
 def free_ports() -> list[str]:
@@ -157,6 +159,17 @@ def test_what_export_has_not_made_is_refused(
     missing.unlink(missing_ok=True)
     said = refused(run(*ports, *arguments, f"--model-repository={repository}"))
     assert f"{missing} is missing: run `make export`" in said
+
+
+def test_an_explanation_of_another_network_than_the_served_one_is_named(tmp_path: Path) -> None:
+    repository = shutil.copytree(DEFAULT_REPOSITORY, tmp_path / "models", symlinks=True)
+    settings = Settings(repository=repository)
+    assert list(explained_otherwise(settings)) == []
+    file = repository / specs.FILM_ORIGIN.network_model / "1" / "model.onnx.json"
+    file.write_text(file.read_text().replace('"weights"', '"weights of before"'))
+    (said,) = explained_otherwise(settings)
+    assert "film_origin_explain explains another network than film_origin" in said
+    assert list(explained_otherwise(replace(settings, models=(specs.FILM_ORIGIN_EXPLAIN.name,)))) == []
 
 
 def test_native_backends_that_are_nowhere_are_refused(
