@@ -4,6 +4,7 @@ import io
 import random
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "4:1:1": lambda: simplejpeg.encode_jpeg(PIXELS, colorsubsampling="411"),
     "upside down": lambda: rotated(3),
     "on its side": lambda: rotated(6),
+    **{f"EXIF orientation {value}": partial(rotated, value) for value in (2, 4, 5, 7, 8)},
     "with something behind it": lambda: encoded("JPEG") + encoded("JPEG") + bytes(100),
     "a comment between scans": lambda: encoded("JPEG", progressive=True)[:-2] + b"\xff\xfe\0\3\0\xff\xd9",
 }
