@@ -1,4 +1,8 @@
-"""Put checked files where Triton finds them, in one step: a reader sees the old ones or the new, never half of one."""
+"""Put checked files where Triton finds them: each whole or not at all.
+
+A format of two files takes two steps; between them, or if the machine stops there, `film.published` passes it over, as
+the manifest's checksums are of others.
+"""
 
 import hashlib
 import json
