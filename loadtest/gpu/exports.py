@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from film.specs import CLASSIFIERS, ModelSpec
+from film.specs import NETWORKS, ModelSpec
 from loadtest.gpu.results import Plan, Results
 
 MADE_HERE = {"torchscript": "model.pt", "pt2": "model.pt2", "tensorrt": "model.plan"}
 """Formats that are made on the machine that runs them, and their files."""
+EXPLAINING = ("torchscript",)
+"""Those of them that are made of what explains another network: PT2 of it cannot be, on a GPU."""
 COMMAND = (sys.executable, "-m", "export")
 SECONDS = 240.0
 """Most that the files that are made together may take; compiling PT2 takes a minute and a half."""
@@ -39,14 +41,14 @@ def copy(repository: Path, to: Path) -> Path:
 
 
 def make_all(plan: Plan, results: Results, say: Callable[[str], None]) -> None:
-    """Make the files of both classifiers for the plan's device; why some were not made is among what is missing.
+    """Make the files of all networks for the plan's device; why some were not made is among what is missing.
 
-    Both at once, as compilers use one core for long; but one after the other where engines are built: their builders
+    All at once, as compilers use one core for long; but one after the other where engines are built: their builders
     time what they choose from, and share the file that they keep times in.
     """
     together = importlib.util.find_spec("tensorrt") is None
-    for which in (CLASSIFIERS,) if together else [(spec,) for spec in CLASSIFIERS]:
-        say(f"{' and '.join(spec.name for spec in which)}: making the files for this device")
+    for which in (NETWORKS,) if together else [(spec,) for spec in NETWORKS]:
+        say(f"{', '.join(spec.name for spec in which)}: making the files for this device")
         results.missing += make(plan, *which)
 
 
@@ -63,9 +65,13 @@ def make(plan: Plan, *which: ModelSpec) -> list[str]:
     return [line for spec, code in codes.items() if code != 0 for line in _missing(plan, spec, code, began)]
 
 
+def _formats(spec: ModelSpec) -> tuple[str, ...]:
+    return EXPLAINING if spec.explains else tuple(MADE_HERE)
+
+
 @contextlib.contextmanager
 def _exporting(plan: Plan, spec: ModelSpec) -> Iterator[subprocess.Popen[bytes]]:
-    formats = [part for name in MADE_HERE for part in ("--to", name)]
+    formats = [part for name in _formats(spec) for part in ("--to", name)]
     options = ["--device", str(plan.device), "--repository", str(plan.repository), "--judging", str(JUDGING)]
     with _log(plan, spec).open("wb") as said:
         running = subprocess.Popen(
@@ -96,7 +102,7 @@ def _log(plan: Plan, spec: ModelSpec) -> Path:
 def _missing(plan: Plan, spec: ModelSpec, code: int | None, began: float) -> list[str]:
     log = _log(plan, spec)
     missing = [f"{spec.name}: files that were not made in {SECONDS:g} s"] if code is None else _said(log, spec, code)
-    files = [plan.folder(spec) / name for name in MADE_HERE.values()]
+    files = [plan.folder(spec) / MADE_HERE[name] for name in _formats(spec)]
     older = [file.name for file in files if file.is_file() and file.stat().st_mtime < began]
     older_lines = [f"{spec.network_model}: {name} was not made here; the rows are of an older one" for name in older]
     return [*(f"{line} (log: {log})" for line in missing), *older_lines]

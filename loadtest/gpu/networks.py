@@ -42,13 +42,14 @@ class Way:
 
 def ways(spec: ModelSpec, device: torch.device, folder: Path) -> tuple[Way, ...]:
     """All ways to run the files of ``spec`` in ``folder`` on ``device``; reduced precision only for networks that are
-    served in it, and engines, which are in the precision that their manifest says."""
+    served in it, and engines, which are in the precision that their manifest says. One that explains another is run
+    as it is served on a GPU, in one way."""
     cuda, reduced = device.type == "cuda", spec.precision != "f32"
     compiled = "fp16" if cuda and reduced else "f32"
-    known = [
-        Way("TorchScript f32", "f32", _torchscript(None, False)),
-        Way(f"PT2 {compiled}", compiled, _pt2),
-    ]
+    known = [Way("TorchScript f32", "f32", _torchscript(None, False))]
+    if spec.explains:
+        return tuple(known)
+    known.append(Way(f"PT2 {compiled}", compiled, _pt2))
     if reduced:
         for kind, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
             if cuda or kind == torch.bfloat16:

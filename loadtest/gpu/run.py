@@ -5,7 +5,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
-from film.specs import CLASSIFIERS, NEGATIVE_CONDITION, ModelSpec
+from film.specs import CLASSIFIERS, NEGATIVE_CONDITION, NETWORKS, ModelSpec
 from loadtest.gpu import networks, parts, served
 from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.parts import DOING, Found
@@ -26,7 +26,7 @@ MEASUREMENTS = 6
 
 def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lambda _: None) -> None:
     """Ceilings, decoders, the server and networks, on ``plan.device``, into ``results``, which has at any time what was
-    measured so far; ``blobs`` are encoded pictures.
+    measured so far; ``blobs`` are encoded pictures. What explains a classifier has its pixels, and is a network alone.
 
     Each part is measured in a process of its own: what one of them leaves on the device disturbs no other, and if one
     crashes, that is a line among what is missing. A server stops with the process that started it.
@@ -41,7 +41,7 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
             gather(part, results, say, f"{spec.name}: JPEG to verdict through Triton", patience + served.PATIENCE)
     if results.ceilings:
         limits = Ceilings(**results.ceilings)
-        for spec in CLASSIFIERS:
+        for spec in NETWORKS:
             for names in _by_process(spec, plan):
                 part = partial(parts.networks_of, plan, spec, limits, blobs, names)
                 gather(part, results, say, spec.network_model, patience)

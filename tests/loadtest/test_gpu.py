@@ -14,7 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, NETWORKS
 from loadtest.drive import WRONG
 from loadtest.expected import Expected, expect
 from loadtest.gpu import decode, networks, parts, served
@@ -23,7 +23,7 @@ from loadtest.gpu.ceilings import Ceilings
 from loadtest.gpu.decode import Decode, Decoder, pictures_per_second
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, Results
-from loadtest.gpu.run import Part, Say, gather
+from loadtest.gpu.run import Part, Say, gather, measure
 from loadtest.gpu.tables import markdown
 from loadtest.gpu.timing import seconds_each
 from loadtest.pictures import SAMPLES, read
@@ -107,9 +107,9 @@ def test_a_dry_run_measures_what_there_is_names_what_there_is_not_and_writes_as_
     assert [bool(found["ceilings"]) for found in seen[:3]] == [False, True, True]
     assert seen[-1]["decoders"]
     assert found["ceilings"]["copy"] > 0
-    (row,) = [row for row in found["networks"] if row["way"] == "TorchScript f32" and row["model"] == FILM_ORIGIN.name]
-    assert row["pictures_per_second"] > 0
-    assert row["within_tolerance"]
+    rows = {row["model"]: row for row in found["networks"] if row["way"] == "TorchScript f32"}
+    assert set(rows) == {FILM_ORIGIN.name, FILM_ORIGIN_EXPLAIN.name}
+    assert all(row["pictures_per_second"] > 0 and row["within_tolerance"] for row in rows.values())
     assert {row["model"] for row in found["decoders"]} == {"film_origin", "negative_condition"}
     assert all(row["pictures_per_second"] > 0 for row in found["decoders"])
     assert any("PT2 f32: model.pt2" in line for line in found["missing"]) or any(
@@ -130,19 +130,32 @@ def test_without_a_gpu_it_says_how_to_try_it(tmp_path: Path) -> None:
     assert "--device cpu" in ran.output
 
 
+def test_what_explains_a_classifier_is_measured_as_a_network_in_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(part: partial[Any], results: Results, _: Say, doing: str, __: float) -> None:
+        results.add("ceilings", asdict(LIMITS))
+        asked.append((doing, part.args[-1]))
+
+    monkeypatch.setattr("loadtest.gpu.run.gather", note)
+    plan = replace(PLAN, device=torch.device("cuda"), served=True)
+    measure(plan, BLOBS, Results())
+    of_networks = [doing for doing, _ in asked if doing in {spec.network_model for spec in NETWORKS}]
+    assert set(of_networks) == {spec.network_model for spec in NETWORKS}
+    explaining = [(doing, names) for doing, names in asked if FILM_ORIGIN_EXPLAIN.name in doing]
+    assert explaining == [(FILM_ORIGIN_EXPLAIN.network_model, ["TorchScript f32"])]
+
+
 def test_a_network_without_its_onnx_file_is_not_measured(tmp_path: Path) -> None:
     place = Path(FILM_ORIGIN.network_model, "1", "model.pt")
     (tmp_path / place).parent.mkdir(parents=True)
     shutil.copy(DEFAULT_REPOSITORY / place, tmp_path / place)
     plan = replace(PLAN, repository=tmp_path)
-    found = [
-        one
-        for spec in (FILM_ORIGIN, NEGATIVE_CONDITION)
-        for one in parts.networks_of(plan, spec, LIMITS, BLOBS[:1], ["TorchScript f32"])
-    ]
+    found = [one for spec in NETWORKS for one in parts.networks_of(plan, spec, LIMITS, BLOBS[:1], ["TorchScript f32"])]
     assert found == [
         ("missing", "film_origin_net: model.onnx is missing: python -m export"),
         ("missing", "negative_condition_net: model.pt is missing: python -m export"),
+        ("missing", "film_origin_explain_net: model.pt is missing: python -m export"),
     ]
 
 

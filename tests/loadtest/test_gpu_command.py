@@ -6,7 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from film.specs import CLASSIFIERS, ModelSpec
+from film.specs import NETWORKS, ModelSpec
 from loadtest.gpu import exports
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.results import Plan, Results
@@ -55,7 +55,7 @@ def test_files_are_made_in_a_copy_which_is_then_measured(
 
     monkeypatch.setattr(exports, "make", make)
     assert run(tmp_path / "gpu", "--export", "--repository", str(repository)).exit_code == 0
-    assert asked == [spec.name for spec in CLASSIFIERS]
+    assert asked == [spec.name for spec in NETWORKS]
     assert [plan.repository for plan in measured] == [tmp_path / "gpu-repository"]
     assert (measured[0].repository / MODEL).read_text() == "made here"
     assert (repository / MODEL).read_text() == "served"

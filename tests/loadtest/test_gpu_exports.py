@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION
 from loadtest.gpu import exports
 from loadtest.gpu.results import Plan
 
@@ -53,6 +53,16 @@ def test_where_all_is_made_nothing_is_missing(monkeypatch: pytest.MonkeyPatch, p
     assert made(monkeypatch, plan, "import sys; print(sys.argv)") == []
     told = plan.beside("-export-film_origin.log").read_text()
     assert f"'--device', 'cpu', '--repository', '{plan.repository}'" in told
+
+
+def test_of_what_explains_another_network_torchscript_alone_is_made(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan
+) -> None:
+    program = "import sys; print([b for a, b in zip(sys.argv, sys.argv[1:]) if a == '--to'])"
+    monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
+    assert exports.make(plan, FILM_ORIGIN, FILM_ORIGIN_EXPLAIN) == []
+    logs = [plan.beside(f"-export-{spec.name}.log").read_text() for spec in (FILM_ORIGIN, FILM_ORIGIN_EXPLAIN)]
+    assert logs == ["['torchscript', 'pt2', 'tensorrt']\n", "['torchscript']\n"]
 
 
 def test_networks_that_are_made_together_have_each_its_log_and_its_outcome(
