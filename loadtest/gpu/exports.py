@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film.specs import NETWORKS, ModelSpec
@@ -16,11 +17,12 @@ from loadtest.gpu.results import Plan, Results
 
 MADE_HERE = {"torchscript": "model.pt", "pt2": "model.pt2", "tensorrt": "model.plan"}
 """Formats that are made on the machine that runs them, and their files."""
+ENGINE = "tensorrt"
 EXPLAINING = ("torchscript",)
 """Those of them that are made of what explains another network: PT2 of it cannot be, on a GPU."""
 COMMAND = (sys.executable, "-m", "export")
 SECONDS = 240.0
-"""Most that the files that are made together may take; compiling PT2 takes a minute and a half."""
+"""Most that all files together may take; compiling PT2 takes a minute and a half."""
 SECONDS_TO_END = 15.0
 """For one that took longer to remove what it had begun."""
 JUDGING = 60
@@ -40,42 +42,59 @@ def copy(repository: Path, to: Path) -> Path:
     return to
 
 
+@dataclass(frozen=True)
+class Job:
+    """What one process makes: files of a network, in ``formats``."""
+
+    spec: ModelSpec
+    formats: tuple[str, ...] = tuple(MADE_HERE)
+
+
 def make_all(plan: Plan, results: Results, say: Callable[[str], None]) -> None:
-    """Make the files of all networks for the plan's device; why some were not made is among what is missing.
+    """Make the files of all networks for the plan's device, in ``SECONDS`` together; why some were not made is among
+    what is missing."""
+    deadline = time.monotonic() + SECONDS
+    for jobs in _in_turn(engines=importlib.util.find_spec("tensorrt") is not None):
+        say(f"{', '.join(job.spec.name for job in jobs)}: making the files for this device")
+        results.missing += make(plan, deadline, *jobs)
 
-    All at once, as compilers use one core for long; but one after the other where engines are built: their builders
-    time what they choose from, and share the file that they keep times in.
+
+def _in_turn(engines: bool) -> list[list[Job]]:
+    """What is made at once, and what after it.
+
+    All at once, as compilers use one core for long; but ``engines``, where they can be built, are last and one by one:
+    their builders time what they choose from, and share the file that they keep times in.
     """
-    together = importlib.util.find_spec("tensorrt") is None
-    for which in (NETWORKS,) if together else [(spec,) for spec in NETWORKS]:
-        say(f"{', '.join(spec.name for spec in which)}: making the files for this device")
-        results.missing += make(plan, *which)
+    jobs = [Job(spec, EXPLAINING) if spec.explains else Job(spec) for spec in NETWORKS]
+    if not engines:
+        return [jobs]
+    others = [replace(job, formats=tuple(name for name in job.formats if name != ENGINE)) for job in jobs]
+    return [others, *([replace(job, formats=(ENGINE,))] for job in jobs if ENGINE in job.formats)]
 
 
-def make(plan: Plan, *which: ModelSpec) -> list[str]:
-    """Make the files of ``which`` for the plan's device in its repository; what was not made, and why.
+def make(plan: Plan, deadline: float, *jobs: Job) -> list[str]:
+    """Do ``jobs`` at once for the plan's device in its repository; what was not made, and why.
 
-    What is printed is kept beside the results. A file that lay there before and was not made again is said: it is
-    measured.
+    At the ``deadline``, a time of ``time.monotonic``, none is begun, and those that are not done are ended. What is
+    printed is kept beside the results. A file that lay there before and was not made again is said: it is measured.
     """
-    began, deadline = time.time(), time.monotonic() + SECONDS
-    with contextlib.ExitStack() as stack:
-        running = {spec: stack.enter_context(_exporting(plan, spec)) for spec in which}
-        codes = {spec: _code(process, deadline - time.monotonic()) for spec, process in running.items()}
-    return [line for spec, code in codes.items() if code != 0 for line in _missing(plan, spec, code, began)]
-
-
-def _formats(spec: ModelSpec) -> tuple[str, ...]:
-    return EXPLAINING if spec.explains else tuple(MADE_HERE)
+    began, codes = time.time(), dict[Job, int | None].fromkeys(jobs)
+    for job in jobs:
+        _log(plan, job).unlink(missing_ok=True)  # an earlier run's says nothing of one that is not begun
+    if time.monotonic() < deadline:
+        with contextlib.ExitStack() as stack:
+            running = {job: stack.enter_context(_exporting(plan, job)) for job in jobs}
+            codes = {job: _code(process, deadline - time.monotonic()) for job, process in running.items()}
+    return [line for job, code in codes.items() if code != 0 for line in _missing(plan, job, code, began)]
 
 
 @contextlib.contextmanager
-def _exporting(plan: Plan, spec: ModelSpec) -> Iterator[subprocess.Popen[bytes]]:
-    formats = [part for name in _formats(spec) for part in ("--to", name)]
+def _exporting(plan: Plan, job: Job) -> Iterator[subprocess.Popen[bytes]]:
+    formats = [part for name in job.formats for part in ("--to", name)]
     options = ["--device", str(plan.device), "--repository", str(plan.repository), "--judging", str(JUDGING)]
-    with _log(plan, spec).open("wb") as said:
+    with _log(plan, job).open("wb") as said:
         running = subprocess.Popen(
-            [*COMMAND, spec.name, *formats, *options],
+            [*COMMAND, job.spec.name, *formats, *options],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -95,17 +114,22 @@ def _code(running: subprocess.Popen[bytes], seconds: float) -> int | None:
         return None
 
 
-def _log(plan: Plan, spec: ModelSpec) -> Path:
-    return plan.beside(f"-export-{spec.name}.log")
+def _log(plan: Plan, job: Job) -> Path:
+    return plan.beside(f"-export-{job.spec.name}{'-engine' if job.formats == (ENGINE,) else ''}.log")
 
 
-def _missing(plan: Plan, spec: ModelSpec, code: int | None, began: float) -> list[str]:
-    log = _log(plan, spec)
-    missing = [f"{spec.name}: files that were not made in {SECONDS:g} s"] if code is None else _said(log, spec, code)
-    files = [plan.folder(spec) / MADE_HERE[name] for name in _formats(spec)]
-    older = [file.name for file in files if file.is_file() and file.stat().st_mtime < began]
-    older_lines = [f"{spec.network_model}: {name} was not made here; the rows are of an older one" for name in older]
-    return [*(f"{line} (log: {log})" for line in missing), *older_lines]
+def _missing(plan: Plan, job: Job, code: int | None, began: float) -> list[str]:
+    spec, log = job.spec, _log(plan, job)
+    files = {name: plan.folder(spec) / MADE_HERE[name] for name in job.formats}
+    here = {name for name, file in files.items() if file.is_file()}
+    older = [name for name in files if name in here and files[name].stat().st_mtime < began]
+    late = [name for name in files if name not in here or name in older]
+    missing = [f"{spec.name}, {name}: not made in the {SECONDS:g} s that all have together" for name in late]
+    kept = f" (log: {log})" if log.is_file() else ""
+    return [
+        *(f"{line}{kept}" for line in (missing if code is None else _said(log, spec, code))),
+        *(f"{spec.network_model}: {MADE_HERE[name]} was not made here; the rows are of an older one" for name in older),
+    ]
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:

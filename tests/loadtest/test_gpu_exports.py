@@ -1,14 +1,16 @@
 import os
 import sys
 import time
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
-from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION
+from film.specs import CLASSIFIERS, FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION
 from loadtest.gpu import exports
-from loadtest.gpu.results import Plan
+from loadtest.gpu.results import Plan, Results
 
 
 @pytest.fixture
@@ -25,7 +27,18 @@ def plan(tmp_path: Path) -> Plan:
 def made(monkeypatch: pytest.MonkeyPatch, plan: Plan, program: str) -> list[str]:
     """What is said to be missing after ``program`` (Python) ran in place of `python -m export`."""
     monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
-    return exports.make(plan, FILM_ORIGIN)
+    return exports.make(plan, time.monotonic() + exports.SECONDS, exports.Job(FILM_ORIGIN))
+
+
+def all_made(monkeypatch: pytest.MonkeyPatch, plan: Plan, program: str, engines: bool) -> tuple[list[str], list[str]]:
+    """The same of all files, where ``engines`` can be built or not; and what was said to be done meanwhile."""
+    monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
+    module = ModuleType("tensorrt")
+    module.__spec__ = ModuleSpec("tensorrt", None) if engines else None
+    monkeypatch.setitem(sys.modules, "tensorrt", module if engines else None)
+    results, doing = Results(), list[str]()
+    exports.make_all(plan, results, doing.append)
+    return results.missing, doing
 
 
 def test_what_was_refused_or_cannot_be_made_is_missing_in_the_words_of_the_export(
@@ -55,14 +68,38 @@ def test_where_all_is_made_nothing_is_missing(monkeypatch: pytest.MonkeyPatch, p
     assert f"'--device', 'cpu', '--repository', '{plan.repository}'" in told
 
 
-def test_of_what_explains_another_network_torchscript_alone_is_made(
+@pytest.mark.parametrize("engines", [False, True])
+def test_engines_are_made_by_themselves_and_of_what_explains_another_network_torchscript_alone(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan, engines: bool
+) -> None:
+    program = "import sys; print(*(b for a, b in zip(sys.argv, sys.argv[1:]) if a == '--to'))"
+    missing, doing = all_made(monkeypatch, plan, program, engines)
+    assert missing == []
+    assert [line.partition(":")[0] for line in doing] == [
+        "film_origin, negative_condition, film_origin_explain",
+        *(["film_origin", "negative_condition"] if engines else []),
+    ]
+    first = "torchscript pt2" if engines else "torchscript pt2 tensorrt"
+    expected = {f"-export-{spec.name}.log": first for spec in CLASSIFIERS}
+    expected |= {f"-export-{FILM_ORIGIN_EXPLAIN.name}.log": "torchscript"}
+    expected |= {f"-export-{spec.name}-engine.log": "tensorrt" for spec in CLASSIFIERS if engines}
+    logs = {path.name.removeprefix(plan.out.name): path for path in plan.out.parent.glob("*.log")}
+    assert {name: path.read_text().strip() for name, path in logs.items()} == expected
+
+
+def test_all_files_have_one_deadline_and_what_comes_after_it_is_not_begun(
     monkeypatch: pytest.MonkeyPatch, plan: Plan
 ) -> None:
-    program = "import sys; print([b for a, b in zip(sys.argv, sys.argv[1:]) if a == '--to'])"
-    monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
-    assert exports.make(plan, FILM_ORIGIN, FILM_ORIGIN_EXPLAIN) == []
-    logs = [plan.beside(f"-export-{spec.name}.log").read_text() for spec in (FILM_ORIGIN, FILM_ORIGIN_EXPLAIN)]
-    assert logs == ["['torchscript', 'pt2', 'tensorrt']\n", "['torchscript']\n"]
+    plan.beside("-export-negative_condition-engine.log").write_text("of an earlier run")
+    monkeypatch.setattr(exports, "SECONDS", 5.0)
+    began = time.monotonic()
+    missing, _ = all_made(monkeypatch, plan, "import sys, time; time.sleep(600 * ('tensorrt' in sys.argv))", True)
+    assert time.monotonic() - began < 5 + exports.SECONDS_TO_END
+    log = plan.beside("-export-film_origin-engine.log")
+    assert missing == [
+        f"film_origin, tensorrt: not made in the 5 s that all have together (log: {log})",
+        "negative_condition, tensorrt: not made in the 5 s that all have together",
+    ]
 
 
 def test_networks_that_are_made_together_have_each_its_log_and_its_outcome(
@@ -77,7 +114,8 @@ while len(list(folder.glob("*_origin")) + list(folder.glob("*_condition"))) < 2:
     time.sleep(0.01)
 sys.exit(f"{{name}} broke" if name == "film_origin" else 0)"""
     monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
-    said = exports.make(plan, FILM_ORIGIN, NEGATIVE_CONDITION)
+    jobs = exports.Job(FILM_ORIGIN), exports.Job(NEGATIVE_CONDITION)
+    said = exports.make(plan, time.monotonic() + exports.SECONDS, *jobs)
     assert said[0].startswith("film_origin: export ended with 1: film_origin broke")
     assert not any("negative_condition" in line for line in said)
     assert plan.beside("-export-negative_condition.log").read_text() == ""
@@ -94,7 +132,11 @@ compiler.wait()"""
     monkeypatch.setattr(exports, "SECONDS", 5.0)
     monkeypatch.setattr(exports, "SECONDS_TO_END", 0.2)
     said = made(monkeypatch, plan, program)
-    assert said[0].startswith("film_origin: files that were not made in 5 s")
+    late = f"not made in the 5 s that all have together (log: {plan.beside('-export-film_origin.log')})"
+    assert said == [
+        *(f"film_origin, {name}: {late}" for name in exports.MADE_HERE),
+        "film_origin_net: model.pt was not made here; the rows are of an older one",
+    ]
     assert gone(int(child.read_text()))
 
 
