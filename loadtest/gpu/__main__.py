@@ -42,6 +42,7 @@ def _some_batches(_: click.Context, __: click.Parameter, value: str) -> tuple[in
 Examples:
   python -m loadtest.gpu                                  on a machine with a GPU, under ten minutes
   python -m loadtest.gpu --device cpu --batches 1,4       a dry run of the same on any machine
+  python -m loadtest.gpu --device cpu --export            with the files that a fresh clone lacks, made first
   python -m loadtest.gpu --pictures my/scans --no-served"""
 )
 @click.option("--device", default="cuda", show_default=True, callback=_known_device, help="cuda, cuda:1 or cpu.")
