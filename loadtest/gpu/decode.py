@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from film.preprocess import preprocess
 from film.specs import ModelSpec
 from loadtest.gpu.networks import Unavailable
 
-Decode = Callable[[Sequence[bytes]], object]
-"""A batch of encoded pictures to pixels; returns when they are there."""
+Decode = Callable[[Sequence[bytes]], Any]
+"""A batch of encoded pictures to pixels uint8 [n, size, size, 3], as torch takes them; returns when they are there."""
 
 
 PIPELINES = (1, 2, 4)
@@ -58,6 +59,15 @@ def pictures_per_second(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes
     return sum(run.pictures for run in runs) / (max(run.ended for run in runs) - min(run.began for run in runs))
 
 
+def largest_difference(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int) -> int:
+    """How far pixels of one batch, which goes around ``blobs``, are from those of the cpu profile, in 8-bit levels."""
+    pictures = list(itertools.islice(itertools.cycle(blobs), batch))
+    right = torch.from_numpy(preprocess(pictures, spec.size).pixels)
+    opened = decoder.open(spec)  # and is held, as it may own what it gave
+    given = torch.as_tensor(opened(pictures)).cpu()
+    return max(int((one.short() - other.short()).abs().max()) for one, other in zip(given, right, strict=True))
+
+
 @dataclass(frozen=True)
 class _Ran:
     pictures: int
@@ -92,7 +102,7 @@ def _run(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float, tog
 
 def _cpu(spec: ModelSpec) -> Decode:
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-    return lambda blobs: preprocess(blobs, spec.size, pool.map)
+    return lambda blobs: preprocess(blobs, spec.size, pool.map).pixels
 
 
 def _dali(spec: ModelSpec, gpu: int | None) -> Decode:
@@ -104,10 +114,10 @@ def _dali(spec: ModelSpec, gpu: int | None) -> Decode:
         raise Unavailable("DALI is not installed: pip install -c constraints.txt -e '.[dali]'") from error
     runner = Runner(classifier_pipeline(spec.size, "cpu" if gpu is None else "gpu", gpu))
 
-    def decode(blobs: Sequence[bytes]) -> object:
-        (pixels,) = runner([np.frombuffer(blob, np.uint8) for blob in blobs])
-        if gpu is None:
-            return pixels
-        return from_dlpack(pixels.as_tensor())[-1, 0, 0].cpu()  # as the server takes them; one pixel waits for them all
+    def decode(blobs: Sequence[bytes]) -> torch.Tensor:
+        (given,) = runner([np.frombuffer(blob, np.uint8) for blob in blobs])
+        pixels = from_dlpack(given.as_tensor())  # as the server takes them
+        pixels[-1, 0, 0].cpu()  # on a GPU one pixel waits for them all
+        return pixels
 
     return decode

@@ -169,16 +169,29 @@ def stems_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Fo
 
 
 def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Found]:
-    """Every decoder for the pixels of a network."""
+    """Every decoder for the pixels of a network; then how far the pixels of each are from the cpu profile's.
+
+    In this order, as bringing pixels back from a GPU has ended a process before.
+    """
     _choose(plan)
+    batch, running = max(plan.batches), list[decode.Decoder]()
     for decoder in decode.decoders(plan.device):
         yield DOING, f"{spec.name}: {decoder.name}"
         try:
-            rate = decode.pictures_per_second(decoder, spec, blobs, max(plan.batches), plan.seconds)
+            rate = decode.pictures_per_second(decoder, spec, blobs, batch, plan.seconds)
         except Exception as error:  # as above
             yield "missing", f"{spec.name}, {decoder.name}: {reason(error)}"
             continue
+        running.append(decoder)
         yield "decoders", {"model": spec.name, "decoder": decoder.name, "pictures_per_second": rate}
+    for decoder in running:
+        yield DOING, f"{spec.name}: {decoder.name}, its pixels"
+        try:
+            off = decode.largest_difference(decoder, spec, blobs, batch)
+        except Exception as error:  # as above
+            yield "missing", f"{spec.name}, {decoder.name}, its pixels: {reason(error)}"
+            continue
+        yield "pixels", {"model": spec.name, "decoder": decoder.name, "largest_difference": off}
 
 
 def _choose(plan: Plan) -> None:

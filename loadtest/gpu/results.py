@@ -39,8 +39,8 @@ class Plan:
 
 @dataclass
 class Results:
-    """Rows for the tables, as plain values. ``conditions`` are what they were measured under; ``missing`` says what
-    could not be measured, and why."""
+    """Rows for the tables, as plain values. ``pixels`` are those of the decoders. ``conditions`` are what they were
+    measured under; ``missing`` says what could not be measured, and why."""
 
     conditions: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
@@ -48,6 +48,7 @@ class Results:
     networks: list[dict[str, Any]] = field(default_factory=list)
     stems: list[dict[str, Any]] = field(default_factory=list)
     decoders: list[dict[str, Any]] = field(default_factory=list)
+    pixels: list[dict[str, Any]] = field(default_factory=list)
     served: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 

@@ -17,6 +17,7 @@ def markdown(results: Results) -> str:
     """One page: the machine, its limits, networks, decoders, the server, the conditions, and what is missing."""
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
     limits = results.ceilings or {"matrix": {}, "copy": 0.0, "upload": 0.0}  # none where it was stopped before
+    off = {(row["model"], row["decoder"]): str(row["largest_difference"]) for row in results.pixels}
     rates = [[f"{name} matrix product", f"{rate / 1e12:.2f} TFLOP/s"] for name, rate in limits["matrix"].items()]
     parts = [
         f"# Measured on: {machine}",
@@ -63,8 +64,16 @@ def markdown(results: Results) -> str:
         ),
         "## JPEG to pixels",
         _table(
-            ["for", "decoder", "pictures/s"],
-            [[row["model"], row["decoder"], f"{row['pictures_per_second']:,.0f}"] for row in results.decoders],
+            ["for", "decoder", "pictures/s", "largest difference from the cpu profile, in levels"],
+            [
+                [
+                    row["model"],
+                    row["decoder"],
+                    f"{row['pictures_per_second']:,.0f}",
+                    off.get((row["model"], row["decoder"]), "-"),
+                ]
+                for row in results.decoders
+            ],
         ),
         "## JPEG to verdict through Triton",
         _table(

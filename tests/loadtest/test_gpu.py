@@ -5,7 +5,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from threading import BrokenBarrierError
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,11 +16,9 @@ from click.testing import CliRunner
 from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, NETWORKS
 from loadtest.drive import WRONG
 from loadtest.expected import Expected, expect
-from loadtest.gpu import decode, networks, parts, served
+from loadtest.gpu import networks, parts, served
 from loadtest.gpu.__main__ import main
 from loadtest.gpu.ceilings import Ceilings
-from loadtest.gpu.decode import Decode, Decoder, pictures_per_second
-from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.run import Part, Say, gather, measure
 from loadtest.gpu.tables import markdown
@@ -33,34 +30,6 @@ BLOBS = read(SAMPLES / "digital")
 PLAN = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
 LIMITS = Ceilings(1e9, 1e9, {"f32": 1e12, "bf16": 1e12})
 USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--pictures", "samples/digital")
-
-
-def test_a_decoder_that_fails_keeps_none_of_those_beside_it_waiting() -> None:
-    opened = iter((lambda blobs: blobs, lambda _: next(iter(()))))  # the second stops before it has begun
-    two = Decoder("two", lambda _: next(opened), side_by_side=2)
-    with pytest.raises(StopIteration):  # and what is said is its own reason, not that the first was left alone
-        pictures_per_second(two, FILM_ORIGIN, BLOBS, 1, 0.01)
-
-
-def test_a_decoder_that_fails_in_whatever_way_costs_its_own_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(error: Exception) -> Decoder:
-        def fail(_: object) -> Decode:
-            raise error
-
-        return Decoder(type(error).__name__, fail)
-
-    errors = (ValueError("no such\noperator"), BrokenBarrierError(), Unavailable("not here"), OSError("x" * 5000))
-    good = Decoder("good", lambda _: lambda blobs: blobs)
-    monkeypatch.setattr(decode, "decoders", lambda _: (*map(failing, errors), good))
-    found = list(parts.decoders_of(PLAN, FILM_ORIGIN, BLOBS))
-    said = [value for kind, value in found if kind == "missing"]
-    assert said[:3] == [
-        "film_origin, ValueError: ValueError: no such operator",
-        "film_origin, BrokenBarrierError: BrokenBarrierError()",
-        "film_origin, Unavailable: not here",
-    ]
-    assert len(said[3]) < 500
-    assert [value["decoder"] for kind, value in found if kind == "decoders"] == ["good"]
 
 
 def test_a_network_that_fails_in_whatever_way_costs_its_own_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +81,7 @@ def test_a_dry_run_measures_what_there_is_names_what_there_is_not_and_writes_as_
     assert all(row["pictures_per_second"] > 0 and row["within_tolerance"] for row in rows.values())
     assert {row["model"] for row in found["decoders"]} == {"film_origin", "negative_condition"}
     assert all(row["pictures_per_second"] > 0 for row in found["decoders"])
+    assert len(found["pixels"]) == len(found["decoders"])
     assert any("PT2 f32: model.pt2" in line for line in found["missing"]) or any(
         row["way"] == "PT2 f32" for row in found["networks"]
     )
