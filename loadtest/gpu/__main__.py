@@ -153,6 +153,7 @@ def main(
         try:
             if export or (export is None and device != "cpu"):
                 plan = replace(plan, repository=exports.copy(repository, plan.beside("-repository")))
+                results.conditions["repository"] = str(plan.repository)
                 exports.make_all(plan, results, say)
             measure(plan, blobs, results, say)
         except KeyboardInterrupt:

@@ -58,6 +58,8 @@ def test_files_are_made_in_a_copy_which_is_then_measured(
     assert set(asked) == {spec.name for spec in NETWORKS}
     assert [plan.repository for plan in measured] == [tmp_path / "gpu-repository"]
     assert (measured[0].repository / MODEL).read_text() == "made here"
+    under = json.loads((tmp_path / "gpu.json").read_text())["conditions"]
+    assert under["repository"] == str(measured[0].repository)
     assert (repository / MODEL).read_text() == "served"
 
 
