@@ -216,7 +216,7 @@ class _Sender:
 
 def _only(expected: Expected, models: Sequence[str]) -> Expected:
     """What is expected of the models that are asked."""
-    return replace(expected, scores={model: scores for model, scores in expected.scores.items() if model in models})
+    return replace(expected, outputs={name: outputs for name, outputs in expected.outputs.items() if name in models})
 
 
 async def _coroutine(work: Awaitable[None]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +10,25 @@ from numpy.typing import NDArray
 from client.answers import Prediction
 from film.network import load_network
 from film.preprocess import preprocess
-from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, VALID, ModelSpec, classifier
+from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, VALID, ModelSpec, classifier, tolerated
 from serving.artefacts import network_file
 from serving.settings import DEFAULT_REPOSITORY, profile
 
-Scores = NDArray[np.float32]
+Values = NDArray[np.float32]
+Outputs = Mapping[str, Values]
+"""What a model says of one picture: its outputs by name."""
+Told = Mapping[str, float] | Values | None
+"""One of them as the client hands it on: by label, or as it came; None where it is not there."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What one picture must get: each model's probabilities in the order of its labels, by the model's name.
+    """What one picture must get: every output of each model, by the model's name.
 
-    A probability may be ``tolerance`` off.
+    A probability may be ``tolerance`` off, and an output with slack as many times that (``film.specs.tolerated``).
     """
 
-    scores: Mapping[str, Scores]
+    outputs: Mapping[str, Outputs]
     tolerance: float
 
 
@@ -38,7 +41,7 @@ def expect(
     """What the server of ``profile_name`` must say of each of ``blobs``; NetworkError where there is no network."""
     chosen = profile(profile_name)
     # A GPU's files do not run here; what they answer is held against the CPU's, within the profile's tolerance.
-    answers = {model: _scores(classifier(model), blobs, repository) for model in models}
+    answers = {model: _outputs(classifier(model), blobs, repository) for model in models}
     return [
         Expected({model: rows[index] for model, rows in answers.items()}, chosen.tolerance)
         for index in range(len(blobs))
@@ -49,22 +52,32 @@ def wrong(answer: Prediction, expected: Expected) -> str:
     """What is wrong with ``answer``; empty where nothing is."""
     if answer.error:
         return answer.error
-    given = {FILM_ORIGIN.name: answer.origin, NEGATIVE_CONDITION.name: answer.condition}
-    for model, scores in expected.scores.items():
-        verdict = given[model]
-        if verdict is None:
-            return f"no verdict of {model}"
-        probabilities = np.array([verdict.scores[label] for label in classifier(model).labels])
-        difference = float(np.abs(probabilities - scores).max())
-        if not difference <= expected.tolerance:
-            return f"{model} is {difference:.3g} off the right probability"
+    told = _told(answer)
+    for model, right in expected.outputs.items():
+        for output, given in zip(classifier(model).outputs, told[model], strict=True):
+            if given is None:
+                return f"no {output.name} of {model}"
+            values = np.array([given[label] for label in output.labels]) if isinstance(given, Mapping) else given
+            difference = float(np.abs(values - right[output.name]).max())
+            if not difference <= tolerated(output, expected.tolerance):
+                return f"{model} is {difference:.3g} off the right probability in {output.name}"
     return ""
 
 
-def _scores(spec: ModelSpec, blobs: Sequence[bytes], repository: Path) -> Scores:
+def _told(answer: Prediction) -> Mapping[str, Sequence[Told]]:
+    """Of each model what ``answer`` has of its outputs, in their order."""
+    origin, condition = answer.origin, answer.condition
+    return {
+        FILM_ORIGIN.name: (origin.scores if origin else None,),
+        NEGATIVE_CONDITION.name: (condition.scores if condition else None, answer.defects or None, answer.defect_map),
+    }
+
+
+def _outputs(spec: ModelSpec, blobs: Sequence[bytes], repository: Path) -> list[Outputs]:
     network = load_network(network_file(repository, spec, ""), precision=spec.precision)
-    rows: list[Any] = []
+    rows: list[Outputs] = []
     for blob in blobs:  # one at a time: a batch of 700 x 700 pictures is large
         pixels = preprocess([blob], spec.size)
-        rows.append(network({spec.pixels.name: pixels.pixels, VALID.name: pixels.valid})[spec.outputs[0].name][0])
-    return np.array(rows, np.float32)
+        answer = network({spec.pixels.name: pixels.pixels, VALID.name: pixels.valid})
+        rows.append({output.name: answer[output.name][0] for output in spec.outputs})
+    return rows

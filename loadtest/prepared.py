@@ -2,15 +2,16 @@
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest import pictures
-from loadtest.expected import Expected, expect
+from loadtest.expected import Expected, Outputs, expect
 from serving.settings import DEFAULT_REPOSITORY
 
 MODELS = {
@@ -33,21 +34,23 @@ class Prepared:
         folder.mkdir(parents=True, exist_ok=True)
         for number, blob in enumerate(self.blobs):
             (folder / f"{number:06}").write_bytes(blob)
-        plain = [
-            {"tolerance": each.tolerance, "scores": {model: scores.tolist() for model, scores in each.scores.items()}}
-            for each in self.expected
-        ]
+        plain = [{"tolerance": each.tolerance, "outputs": _plain(each.outputs)} for each in self.expected]
         (folder / "expected.json").write_text(json.dumps(plain), encoding="utf-8")
 
     @staticmethod
     def load(folder: Path) -> "Prepared":
         """What ``save`` wrote; FileNotFoundError where it did not."""
         plain = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-        expected = [
-            Expected({m: np.array(s, np.float32) for m, s in each["scores"].items()}, each["tolerance"])
-            for each in plain
-        ]
+        expected = [Expected(_arrays(each["outputs"]), each["tolerance"]) for each in plain]
         return Prepared([(folder / f"{number:06}").read_bytes() for number in range(len(expected))], expected)
+
+
+def _plain(outputs: Mapping[str, Outputs]) -> dict[str, dict[str, Any]]:
+    return {model: {name: values.tolist() for name, values in each.items()} for model, each in outputs.items()}
+
+
+def _arrays(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, Outputs]:
+    return {model: {name: np.array(v, np.float32) for name, v in each.items()} for model, each in plain.items()}
 
 
 def prepare(

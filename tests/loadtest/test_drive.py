@@ -42,13 +42,18 @@ def test_every_answer_is_right(wire: str, server: Any, blobs: list[bytes], expec
 
 
 @pytest.mark.e2e
-def test_an_answer_that_is_off_is_wrong(server: Any, blobs: list[bytes], expected: list[Expected]) -> None:
-    off = [replace(each, scores={name: scores[::-1] for name, scores in each.scores.items()}) for each in expected]
+@pytest.mark.parametrize("name", [output.name for output in NEGATIVE_CONDITION.outputs])
+def test_an_answer_that_is_off_is_wrong(name: str, server: Any, blobs: list[bytes], expected: list[Expected]) -> None:
+    right = [each.outputs[MODEL[0]] for each in expected]
+    off = [
+        replace(each, outputs={MODEL[0]: {**outputs, name: 1 + outputs[name]}})
+        for each, outputs in zip(expected, right, strict=True)
+    ]
     with Drivers(blobs, off) as drivers:
         driven = drivers.drive(Load(server.grpc_url, MODEL, seconds=0.2, concurrency=1, warm_up=0))
     assert driven.outcomes.keys() == {WRONG}
     assert driven.pictures_per_second == 0
-    assert "off the right probability" in driven.reason
+    assert f"1 off the right probability in {name}" in driven.reason
 
 
 def test_nobody_there_is_counted_and_not_raised(blobs: list[bytes]) -> None:

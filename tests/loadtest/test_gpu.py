@@ -161,7 +161,7 @@ def test_the_page_says_how_many_requests_failed_in_which_way() -> None:
 def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two pictures the second is held to be another, and then both are; what is told is of the measured seconds."""
     right = expect(BLOBS[:2], (FILM_ORIGIN.name,))
-    off = Expected({FILM_ORIGIN.name: np.array([2.0, -1.0], np.float32)}, 0.1)
+    off = Expected({FILM_ORIGIN.name: {"SCORES": np.array([2.0, -1.0], np.float32)}}, 0.1)
     settings = Settings(models=(FILM_ORIGIN.name,))
     monkeypatch.setattr(served, "expect", lambda *_: [right[0], off])
     found = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 1, clients=2, batch=1)

@@ -8,21 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from film.specs import FILM_ORIGIN
+from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from loadtest.pictures import SAMPLES, PicturesError, read
 from loadtest.prepared import Deck, Prepared, prepare
 
 
 def test_another_process_gets_the_same_pictures_and_answers(tmp_path: Path) -> None:
-    made = prepare(None, "small", 2, FILM_ORIGIN.name)
+    made = prepare(None, "small", 2, NEGATIVE_CONDITION.name)
     made.save(tmp_path / "new" / "folder")
     loaded = Prepared.load(tmp_path / "new" / "folder")
     assert loaded.blobs == made.blobs
     assert len(loaded.expected) == 2
     for mine, theirs in zip(made.expected, loaded.expected, strict=True):
         assert theirs.tolerance == mine.tolerance
-        assert set(theirs.scores) == {FILM_ORIGIN.name}
-        np.testing.assert_array_equal(theirs.scores[FILM_ORIGIN.name], mine.scores[FILM_ORIGIN.name])
+        assert set(theirs.outputs) == {NEGATIVE_CONDITION.name}
+        values = theirs.outputs[NEGATIVE_CONDITION.name]
+        assert set(values) == {output.name for output in NEGATIVE_CONDITION.outputs}
+        for name, right in mine.outputs[NEGATIVE_CONDITION.name].items():
+            np.testing.assert_array_equal(values[name], right, strict=True)
 
 
 def test_a_folder_of_the_users_goes_before_made_pictures(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_an_overlay_of_another_profile_is_not_tried(tmp_path: Path) -> None:
 
 def test_a_profile_that_answers_wrongly_is_not_tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def off(*_: object) -> list[Expected]:
-        return [Expected({MODELS[0]: np.array([2.0, -1.0], np.float32)}, 0.1)] * 2
+        return [Expected({MODELS[0]: {"SCORES": np.array([2.0, -1.0], np.float32)}}, 0.1)] * 2
 
     monkeypatch.setattr("loadtest.expected.expect", off)
     options = [
