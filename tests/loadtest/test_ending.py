@@ -12,26 +12,30 @@ from loadtest.ending import ended_by_sigterm
 
 ROOT = Path(__file__).parents[2]
 WAITING = """
-import subprocess, sys, tempfile
+import subprocess, sys, tempfile, time
 from loadtest.ending import ended_by_sigterm
 @ended_by_sigterm()
 def command():
     with tempfile.TemporaryDirectory() as folder:
         print(folder, flush=True)
-        subprocess.run(["sh", "-c", "echo started; exec sleep 600"])
+        {start}(["sh", "-c", "echo started; exec sleep 600"])
+        time.sleep(600)
 command()
 """
 
 
-def test_what_a_command_made_and_started_goes_with_it() -> None:
-    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+@pytest.mark.parametrize("start", ["subprocess.run", "subprocess.Popen"])
+def test_what_a_command_made_and_started_goes_with_it(start: str) -> None:
+    """Also what it does not look after, as where the signal interrupts a start."""
+    program = WAITING.format(start=start)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())
         assert folder.is_dir()
         assert process.stdout.readline() == "started\n"
         process.terminate()
-        assert process.stdout.read() == ""  # which the other process had open, too
-        assert process.wait() == 128 + signal.SIGTERM
+        assert process.communicate(timeout=60) == ("", None)  # which the other process had open, too
+        assert process.returncode == 128 + signal.SIGTERM
     assert not folder.exists()
 
 
