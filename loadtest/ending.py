@@ -4,9 +4,10 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 
 @contextlib.contextmanager
@@ -37,13 +38,21 @@ def ended_by_sigterm() -> Iterator[None]:
     finally:
         if came:
             for process in set(_children()) - before:
-                with contextlib.suppress(psutil.Error):  # it has ended meanwhile
-                    process.terminate()
+                _terminate(process)
         if mine:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _children() -> list[psutil.Process]:
+def _children() -> "list[psutil.Process]":
     """All that this process started, and what those did."""
+    import psutil  # not for `safelight --help`, which looks at this module where it may be missing
+
     found: list[psutil.Process] = psutil.Process().children(recursive=True)
     return found
+
+
+def _terminate(process: "psutil.Process") -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+        process.terminate()

@@ -8,6 +8,7 @@ import pytest
 HEAVY = {
     *("torch", "keras", "tensorflow", "onnx", "openvino", "onnxruntime", "cv2", "cykooz_resizer", "PIL", "pytriton"),
     *("numpy", "tritonclient", "grpc", "aiohttp", "gevent", "rich"),
+    *("psutil", "locust", "jinja2", "matplotlib"),  # the client alone does not bring them
 }
 
 
