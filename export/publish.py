@@ -1,7 +1,7 @@
 """Put checked files where Triton finds them: each whole or not at all.
 
-A format of two files takes two steps; between them, or if the machine stops there, `film.published` passes it over, as
-the manifest's checksums are of others.
+A format of two files takes two steps. Between them, or if the machine stops there, `film.published` passes it over
+where another file can be served, as the manifest's checksums are of others.
 """
 
 import hashlib

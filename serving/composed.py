@@ -190,8 +190,8 @@ def _smallest(config: Any, configs: Configs) -> int:
 
 
 def _model(folder: Path, place: Path, config: Path, text: str, labels: set[str]) -> None:
-    """A model's folder of links, with ``text`` where ``config`` was. Files of ``labels`` are copied: Triton 2.70 and
-    later refuse those that lie elsewhere."""
+    """A model's folder of links, with ``text`` where ``config`` was. Files of ``labels`` are copied: servers
+    of 2026 refuse those that lie elsewhere (core's ``Model::Init``); the wheel's does not look."""
     folders = {folder: place} if config.parent == folder else {folder: place, config.parent: place / config.parent.name}
     for source, target in folders.items():
         target.mkdir()

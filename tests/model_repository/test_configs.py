@@ -95,7 +95,7 @@ def test_labels_are_those_of_the_specs(profile: str, config: ModelConfig, reposi
         if output.label_filename:
             file = repository / config.name / output.label_filename
             assert file.resolve() == repository.resolve() / config.name / output.label_filename, (
-                "Triton 2.70 and later refuse labels that a link brings from another model's folder"
+                "servers of 2026 refuse labels that a link brings from another model's folder"
             )
             labels = tuple(file.read_text(encoding="utf-8").split())
         assert labels == spec.labels

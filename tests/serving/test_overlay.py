@@ -200,7 +200,7 @@ def test_a_composed_repository_differs_in_its_configurations_alone(tmp_path: Pat
 
 
 def test_labels_of_a_composed_model_lie_in_its_own_folder(tmp_path: Path) -> None:
-    """Triton 2.70 and later refuse others."""
+    """Servers of 2026 refuse others."""
     name = NEGATIVE_CONDITION.network_model
     compose(DEFAULT_REPOSITORY, "", Overlay({name: {"streams": 1}}), tmp_path / "repository")
     for labels in ("scores.txt", "defects.txt"):
