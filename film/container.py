@@ -5,15 +5,13 @@ eight megabytes of empty ones take them half a minute, and a JPEG may ask to be 
 has few for its bytes, so more are refused. What else may be wrong with a file is not looked for here.
 """
 
-import re
 import struct
 from collections.abc import Iterator
 
 from film import specs
 from film.errors import ImageTooLarge
+from film.markers import next_marker
 
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""Of a JPEG: 0xFF and what is no stuffed zero, no restart and no fill byte."""
 _ALONE, _END, _SCAN = (0x01, 0xD8), 0xD9, 0xDA
 _SEQUENTIAL = (0xC0, 0xC1)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -56,8 +54,8 @@ def _scans(data: bytes) -> Iterator[int]:
 def _markers(data: bytes) -> Iterator[tuple[int, int]]:
     """Each marker of a JPEG and where its length is, as libjpeg finds them: it skips what lies between segments."""
     place = 2
-    while found := _MARKER.search(data, place):
-        marker, place = data[found.end() - 1], found.end()
+    while (found := next_marker(data, place)) >= 0:
+        marker, place = data[found + 1], found + 2
         yield marker, place
         if marker == _END:
             return

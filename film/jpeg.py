@@ -5,16 +5,15 @@ standard (ITU-T T.81, annex B) is read by every decoder built on libjpeg-turbo, 
 decoder on purpose: what is doubted here is not refused, only looked at by the reference.
 """
 
-import re
 import struct
 from collections.abc import Iterator
+
+from film.markers import next_marker
 
 _START, _END, _SCAN, _TABLES, _QUANTISERS, _INTERVAL = 0xD8, 0xD9, 0xDA, 0xC4, 0xDB, 0xDD
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _NOTES = {*range(0xE0, 0xF0), 0xFE}
 """Application data and comments."""
-_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""A marker that ends a scan: what follows 0xFF is no stuffed zero, no restart and no fill byte."""
 _MAX_BLOCKS = 10
 """Of all components in an interleaved unit (B.2.3)."""
 
@@ -103,10 +102,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         yield place, marker, body
         place += 2 + length
         if marker == _SCAN:
-            end = _SCAN_END.search(data, place)
-            if end is None:
-                raise _Unsound
-            place = end.start()
+            place = next_marker(data, place)
+            _require(place >= 0)
 
 
 def _read_tables(body: bytes) -> set[tuple[int, int]]:
