@@ -16,8 +16,11 @@ _ENDS[[0x00, *range(0xD0, 0xD8), 0xFF]] = False
 """The same, for each byte behind 0xFF."""
 _FILL = np.array(0xFF, np.uint8)
 """An array, for numpy takes longer to make one of a number than to compare some thousand bytes."""
-_NEAR, _GROWTH, _FAR = 2**12, 8, 2**18
-"""Bytes that the expression is faster for; how much more each look takes in; and the most, which a cache holds."""
+_NEAR, _FAR = 2**12, 2**18
+"""For how many bytes the expression is faster, as most markers follow closely; and how many numpy takes in at once.
+
+A file made of markers 4 kB apart thereby takes 8 ms a megabyte, less than its pixels do.
+"""
 
 
 def next_marker(data: bytes, place: int) -> int:
@@ -25,13 +28,12 @@ def next_marker(data: bytes, place: int) -> int:
     found = _MARKER.search(data, place, place + _NEAR)
     if found:
         return found.start()
-    place, step = place + _NEAR - 1, _NEAR  # the last byte may be a marker's first
+    place += _NEAR - 1  # the last byte may be a marker's first
     while len(data) - place >= 2:
-        step = min(_GROWTH * step, _FAR)
-        at = _first(np.frombuffer(data, np.uint8, min(step, len(data) - place), place))
+        at = _first(np.frombuffer(data, np.uint8, min(_FAR, len(data) - place), place))
         if at >= 0:
             return place + at
-        place += step - 1
+        place += _FAR - 1
     return -1
 
 
