@@ -7,12 +7,14 @@ which DALI passes through unchanged, and what is no picture becomes a black pixe
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from film import images, specs
-from film.jpeg import is_sound, with_plain_exif
+from film.jpeg import SCAN, Segment, is_sound, segments, sound
+from film.metadata import plain_orientation, with_plain_exif
 from film.ops import fast
 from film.preprocess import MAX_JPEG_SIDE, Each, attempt, encode, invert
 
@@ -125,6 +127,8 @@ _STAND_IN = pixmap(np.zeros((1, 1, 3), np.uint8))
 
 _ON_ITS_SIDE = 5
 """From this EXIF orientation on width and height change places."""
+_PLAIN_SEGMENTS = 1000
+"""A file of more is odd, or made to take time; `film.container` refuses none for so few."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +150,41 @@ def _for_dali(blob: bytes) -> _Jpeg | None:
     Raises:
         ImageError: as `film.images.open_image` does.
     """
+    return _plain(blob) or _by_pillow(blob)
+
+
+def _plain(blob: bytes) -> _Jpeg | None:
+    """What `_by_pillow` makes of a file with nothing odd about it, in a part of the time; None for any other."""
+    if len(blob) > specs.MAX_IMAGE_BYTES:
+        return None
+    found, head = segments(blob, _PLAIN_SEGMENTS), list[Segment]()
+    for segment in found:
+        head.append(segment)
+        if segment[1] == SCAN:
+            break
+    turned = plain_orientation(head)
+    whole = None if turned is None else sound(chain(head, found))
+    if turned is None or whole is None or whole.scans > specs.MAX_JPEG_SCANS:
+        return None
+    pixels = whole.width * whole.height
+    if pixels > specs.MAX_IMAGE_PIXELS or whole.scans * pixels > specs.MAX_SCANNED_PIXELS:
+        return None
+    return _upright(with_plain_exif(blob, turned, head), turned, (whole.width, whole.height))
+
+
+def _by_pillow(blob: bytes) -> _Jpeg | None:
+    """What every other way is held against: Pillow opens the file."""
     image = images.open_image(blob)
     common = image.format in images.JPEG_FORMATS and image.mode in ("RGB", "L")
     stored_as_rgb = image.info.get("adobe_transform") == 0 and image.mode == "RGB"  # nvJPEG takes all for YCbCr
     if not common or stored_as_rgb or not is_sound(blob):
         return None
     turned = images.orientation(image)
-    plain = with_plain_exif(blob, turned)
-    width, height = image.size if turned < _ON_ITS_SIDE else image.size[::-1]
-    return None if plain is None else _Jpeg(plain, width, height)
+    return _upright(with_plain_exif(blob, turned), turned, image.size)
+
+
+def _upright(plain: bytes | None, turned: int, size: tuple[int, int]) -> _Jpeg | None:
+    return None if plain is None else _Jpeg(plain, *(size if turned < _ON_ITS_SIDE else size[::-1]))
 
 
 def _column(flags: Iterable[bool]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nvidia.dali import pipeline_def
 from PIL import Image
 
-from film import gate, images, jpeg, specs
+from film import gate, images, jpeg, metadata, specs
 from film.ops import fast, reference
 from film.ops.dali import graphs
 from film.ops.dali.runner import Runner
@@ -174,11 +174,11 @@ def test_whatever_happens_to_a_file_what_passes_is_read_as_the_reference_reads_i
 
 def test_metadata_that_readers_disagree_about_is_written_plainly() -> None:
     strange = rotated(6).replace(b"Exif\0\0", b"Exif\0\1")
-    written = jpeg.with_plain_exif(strange, 6)
+    written = metadata.with_plain_exif(strange, 6)
     assert written is not None
     assert len(written) == len(strange)
     assert images.orientation(images.open_image(written)) == 6
-    assert jpeg.with_plain_exif(encoded("JPEG"), 6) is None, "there is no room for it"
+    assert metadata.with_plain_exif(encoded("JPEG"), 6) is None, "there is no room for it"
 
 
 def test_one_long_file_does_not_make_a_tensor_that_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
