@@ -36,13 +36,21 @@ class Judged:
 class DeviceClassifier:
     """``device`` is torch's name of it; DALI has ``threads`` of the host.
 
-    The network is the first of the files ``names`` in ``folder`` that fits the device.
+    The network is the first of the files ``names`` in ``folder`` that fits the device, ``recorded`` on a GPU if that is
+    asked for and it can be.
     ``file`` is that; ``slower`` says what to do where a GPU could have a faster one, and is empty otherwise.
     NetworkError where none can be loaded.
     """
 
     def __init__(
-        self, spec: ModelSpec, folder: Path, names: str, device: str, each: Each = map, threads: int = DALI_THREADS
+        self,
+        spec: ModelSpec,
+        folder: Path,
+        names: str,
+        device: str,
+        each: Each = map,
+        threads: int = DALI_THREADS,
+        recorded: bool = False,
     ) -> None:
         import torch
 
@@ -53,13 +61,15 @@ class DeviceClassifier:
         self._preprocess = DevicePreprocess(spec.size, device, each, threads)
         self.file = choose(folder, names, compiled_for=compiled_for(device))
         try:
-            self._network = load_torch_network(self.file, spec, device)
+            self._network = load_torch_network(self.file, spec, device, recorded)
         except NetworkError as error:
             last = folder / names.split(",")[-1].strip()
             if self.file == last:
                 raise
             _LOG.warning("%s, so %s is served", error, last.name)
-            self.file, self._network = last, load_torch_network(last, spec, device)
+            self.file, self._network = last, load_torch_network(last, spec, device, recorded)
+        if self._network.unrecorded:
+            _LOG.warning("%s is launched step by step, not recorded: %s", self.file, self._network.unrecorded)
         could = COMPILED_SUFFIX in names and self.file.suffix != COMPILED_SUFFIX
         self.slower = f"; faster: python -m export {spec.name} --to pt2 --device cuda" if on_gpu and could else ""
 

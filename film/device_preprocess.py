@@ -33,20 +33,35 @@ class DevicePreprocess:
     """`film.preprocess.preprocess` by DALI, for a network of input ``size``."""
 
     def __init__(self, size: int, device: str, each: Each = map, threads: int = specs.DALI_THREADS) -> None:
+        import torch
+
         self._size, self._device, self._each = size, device, each
+        on_gpu = torch.device(device).type == "cuda"
+        self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
         self._dali = _Restarting(graphs.classifier_pipeline(size, *_dali_device(device), threads), device)
 
     def __call__(self, blobs: Sequence[bytes]) -> OnDevice:
         """Encoded pictures to pixels. Never raises for a bad picture."""
         import torch
-        from torch.utils.dlpack import from_dlpack
 
         gated = gate.gate(blobs, self._size, self._each)
         outputs = self._dali(gated.rows)
         if outputs is None:
             done = preprocess(blobs, self._size, self._each)
             return OnDevice(torch.from_numpy(done.pixels).to(self._device), done.valid, done.errors)
-        return OnDevice(from_dlpack(outputs[0].as_tensor()), gated.valid, gated.errors)
+        return OnDevice(self._there(outputs[0].as_tensor()), gated.valid, gated.errors)
+
+    def _there(self, given: Any) -> Any:
+        """DALI's pixels, once they are there: it writes them on a stream of its own."""
+        import torch
+        from torch.utils.dlpack import from_dlpack
+
+        if self._stream is None:
+            return from_dlpack(given)
+        with torch.cuda.stream(self._stream):
+            pixels = from_dlpack(given)
+        self._stream.synchronize()
+        return pixels
 
 
 class DeviceInversion:

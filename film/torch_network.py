@@ -9,6 +9,7 @@ from typing import Any
 from film import specs
 from film.network import NetworkError
 from film.published import COMPILED_SUFFIX
+from film.recorded import Network, Recorded
 
 CPU_BATCH = 4
 """Pictures a run on the CPU: its caches hold no more, and a batch of 64 would need gigabytes."""
@@ -56,11 +57,22 @@ def compiled_for(device: str) -> str:
 
 
 class TorchNetwork:
-    """A loaded network. Its tensors are torch's, on its device, batch first."""
+    """A loaded network, called by one thread at a time. Its tensors are torch's, on its device, batch first.
 
-    def __init__(self, spec: specs.ModelSpec, module: Any, device: str) -> None:
+    On a GPU it is ``recorded`` if that is asked for and it can be; ``unrecorded`` says why it was not.
+    """
+
+    def __init__(self, spec: specs.ModelSpec, module: Any, device: str, recorded: bool = False) -> None:
         self._outputs = [output.name for output in spec.outputs]
         self._module, self._batch = module, CPU_BATCH if device == "cpu" else specs.MAX_BATCH
+        self.unrecorded = ""
+        self._run: Network = self._launch
+        if recorded and device != "cpu":
+            try:
+                with as_served():
+                    self._run = Recorded(self._launch, spec, device)
+            except RuntimeError as error:
+                self.unrecorded = str(error).partition("\n")[0]
 
     def __call__(self, pixels: Any, valid: Any) -> dict[str, Any]:
         """UINT8 ``pixels`` (n, size, size, 3) and BOOL ``valid`` (n, 1) to each output by its name."""
@@ -71,17 +83,20 @@ class TorchNetwork:
             runs = [self._run(*rows) for rows in zip(*parts, strict=True)]
         return {name: torch.cat(rows) for name, rows in zip(self._outputs, zip(*runs, strict=True), strict=True)}
 
-    def _run(self, pixels: Any, valid: Any) -> tuple[Any, ...]:
+    def _launch(self, pixels: Any, valid: Any) -> tuple[Any, ...]:
         outputs = self._module(pixels, valid)
         return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 
-def load_torch_network(model_file: Path, spec: specs.ModelSpec, device: str) -> TorchNetwork:
-    """Load a TorchScript or PT2 file onto ``cpu``, ``cuda:0`` and so on; NetworkError where it cannot be."""
+def load_torch_network(model_file: Path, spec: specs.ModelSpec, device: str, recorded: bool = False) -> TorchNetwork:
+    """Load a TorchScript or PT2 file onto ``cpu``, ``cuda:0`` and so on; NetworkError where it cannot be.
+
+    ``recorded`` asks for recordings, which a GPU is then launched with.
+    """
     if not model_file.is_file():
         raise NetworkError(f"{model_file} is missing: export it with `make export`.")
     try:
-        return TorchNetwork(spec, load_module(model_file, device), device)
+        return TorchNetwork(spec, load_module(model_file, device), device, recorded)
     except (RuntimeError, ImportError, OSError) as error:
         raise NetworkError(f"{model_file} cannot be loaded on {device}: {error}") from error
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from film.errors import SafelightError
 from film.published import choose, manifest
+from film.recorded import record
 from film.specs import FILM_ORIGIN, VALID, ModelSpec
 from film.torch_network import compiled_for, load_module
 
@@ -114,34 +115,21 @@ def _cuda_graph(way: Callable[[Path, torch.device], Run]) -> Callable[[Path, tor
 
     def load(folder: Path, device: torch.device) -> Run:
         launched = way(folder, device)
-        recorded: dict[int, tuple[torch.cuda.CUDAGraph, Tensors, Tensors]] = {}
+        recorded: dict[int, tuple[torch.cuda.CUDAGraph, Tensors, Tensors]] = {}  # with outputs and inputs
 
         def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:
             if len(pixels) not in recorded:
-                recorded[len(pixels)] = _record(launched, pixels, valid)
-            graph, inputs, outputs = recorded[len(pixels)]
-            inputs[0].copy_(pixels)
-            inputs[1].copy_(valid)
+                given = pixels.clone(), valid.clone()
+                recorded[len(pixels)] = (*record(launched, given), given)
+            graph, outputs, inputs = recorded[len(pixels)]
+            for kept, new in zip(inputs, (pixels, valid), strict=True):
+                kept.copy_(new)
             graph.replay()
             return outputs
 
         return run
 
     return load
-
-
-def _record(run: Run, pixels: torch.Tensor, valid: torch.Tensor) -> tuple[torch.cuda.CUDAGraph, Tensors, Tensors]:
-    inputs = pixels.clone(), valid.clone()
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            run(*inputs)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        outputs = run(*inputs)
-    return graph, inputs, outputs
 
 
 def _engine_precision(folder: Path) -> str:

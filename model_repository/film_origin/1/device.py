@@ -19,8 +19,9 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]).parent / spec.network_model / args["model_version"]
         said = {name: value["string_value"] for name, value in json.loads(args["model_config"])["parameters"].items()}
         pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
-        threads = int(said.get("threads", 0)) or specs.DALI_THREADS
-        self.classify = DeviceClassifier(spec, folder, said["file"], device.of_instance(args), pool.map, threads)
+        threads, recorded = int(said.get("threads", 0)) or specs.DALI_THREADS, said.get("recorded") == "true"
+        where = device.of_instance(args)
+        self.classify = DeviceClassifier(spec, folder, said["file"], where, pool.map, threads, recorded)
         log = pb_utils.Logger.log_warn if self.classify.slower else pb_utils.Logger.log_info
         log(f"{args['model_name']} serves {self.classify.file.name}{self.classify.slower}")
 
