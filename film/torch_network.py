@@ -110,10 +110,13 @@ def load_module(model_file: Path, device: str) -> Any:
 
     if model_file.suffix == COMPILED_SUFFIX:
         index = torch.device(device).index
-        # Every process asks from one thread. With more, runs would be told apart by events, which no recording bears.
-        return torch._inductor.aoti_load_package(
-            str(model_file), run_single_threaded=True, device_index=-1 if index is None else index
-        )
+        # Only to warn of another processor, torch would have a C++ compiler try which instructions this one has. That
+        # took 15 seconds beside an H200, and a machine that serves need have no compiler.
+        with torch._inductor.config.patch({"cpp.vec_isa_ok": True}):
+            # Every process asks from one thread. With more, events would tell runs apart, which no recording bears.
+            return torch._inductor.aoti_load_package(
+                str(model_file), run_single_threaded=True, device_index=-1 if index is None else index
+            )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's own backend takes nothing else either
         return torch.jit.load(str(model_file), map_location=device).eval()  # type: ignore[no-untyped-call]

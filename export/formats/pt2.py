@@ -4,6 +4,9 @@ It is machine code of the device that it was compiled on, so it is made where it
 """
 
 import shutil
+import signal
+import subprocess
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -59,6 +62,41 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     return run
 
 
+def check_alone(path: Path, spec: ModelSpec, device: torch.device) -> None:
+    """Have another process load ``path`` and judge one black picture, as a server would; ExportError if it cannot.
+
+    The process that compiled a file may run it where no other can: on an H200 with torch 2.11 all others ended in a
+    segmentation fault.
+    """
+    where = f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)
+    command = [sys.executable, "-c", ALONE, str(path.resolve()), where, str(spec.size)]
+    folder = Path(__file__).parents[2]
+    try:
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS_ALONE, check=False)
+    except subprocess.TimeoutExpired:
+        raise ExportError(f"another process did not load it in {_SECONDS_ALONE} s") from None
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines() or ["nothing"]
+        how = signal.Signals(-ended.returncode).name if ended.returncode < 0 else f"code {ended.returncode}"
+        raise ExportError(f"another process that loads it ends with {how}; it said: {said[-1]}")
+
+
+ALONE = """
+import sys
+from pathlib import Path
+
+import torch
+
+from film.torch_network import as_served, load_module
+
+file, device, side = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+picture = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=device)
+with as_served():
+    load_module(file, device)(picture, torch.ones(1, 1, dtype=torch.bool, device=device))[0].cpu()
+"""
+_SECONDS_ALONE = 180
+
+
 def _write(source: Source, path: Path) -> Mapping[str, Any]:
     cuda = source.device.type == "cuda"
     if cuda and source.spec.name == FILM_ORIGIN_EXPLAIN.name:
@@ -70,6 +108,7 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
     if _halved(source) and isinstance(graph, NegativeConditionGraph):
         graph = half_graph(graph)
     write_pt2(graph, source.spec, path, source.device)
+    check_alone(path, source.spec, source.device)
     return {"device": str(source.device), "compiled_for": compiled_for(str(source.device))}
 
 

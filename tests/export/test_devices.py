@@ -117,6 +117,7 @@ def test_a_gpu_gets_the_network_in_half_precision_and_what_is_judged_is_that(
 ) -> None:
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(pt2, "write_pt2", lambda graph, *_: compiled.append(graph))
+    monkeypatch.setattr(pt2, "check_alone", lambda *_: None)  # there is no file
     monkeypatch.setattr(pt2, "compiled_for", lambda device: f"what {device} is")
     condition, grain = (replace(make_source(name), device=torch.device("cuda")) for name in ("condition", "grain"))
     for source in (condition, grain):
@@ -152,3 +153,13 @@ def test_what_is_folded_is_the_same_network(make_source: MakeSource) -> None:
         pixels = torch.rand(1, 3, 244, 244, generator=generator)
         for told, wanted in zip(folded(network)(pixels), network(pixels), strict=True):
             torch.testing.assert_close(told, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_code_that_no_other_process_can_load_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "model.pt2"
+    file.write_bytes(b"no code")
+    with pytest.raises(ExportError, match="another process that loads it ends with code 1; it said: RuntimeError"):
+        pt2.check_alone(file, TOY, torch.device("cpu"))
+    monkeypatch.setattr(pt2, "ALONE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(ExportError, match="another process that loads it ends with SIGSEGV"):
+        pt2.check_alone(file, TOY, torch.device("cpu"))
