@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FORMATS = {
     "onnx": "ONNX, weights in half precision: what the cpu profile serves, but for int8",
     "torchscript": "TorchScript, for Triton's pytorch_libtorch",
+    "torchscript_half": "the same of negative_condition in half precision, for a GPU without pt2",
     "pt2": "torch.export compiled by AOTInductor, for Triton's torch_aoti",
     "openvino": "OpenVINO's own file; f32 or bf16 is chosen when it is loaded",
     "openvino_int8": "negative_condition, the greater part in int8: served where the processor has AVX2",

@@ -59,7 +59,7 @@ class DeviceClassifier:
             torch.cuda.set_device(device)  # or there would be a context on the first GPU too
         self._device = device
         self._preprocess = DevicePreprocess(spec.size, device, each, threads)
-        self.file = choose(folder, names, compiled_for=compiled_for(device))
+        self.file = choose(folder, names, compiled_for=compiled_for(device), on_gpu=on_gpu)
         try:
             self._network = load_torch_network(self.file, spec, device, recorded)
         except NetworkError as error:

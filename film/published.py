@@ -13,6 +13,8 @@ from typing import Any
 OPENVINO_SUFFIX = ".xml"
 INT8_FILE = f"model_int8{OPENVINO_SUFFIX}"
 """What is computed in int8 for the greater part."""
+HALF_FILE = "model_half.pt"
+"""What is computed in half precision, and fast on a GPU alone."""
 COMPILED_SUFFIX = ".pt2"
 """Machine code of the device that its manifest names under ``compiled_for``."""
 INT8_FLAG = "avx2"
@@ -36,18 +38,26 @@ def has_int8() -> bool:
     return INT8_FLAG in flags
 
 
-def choose(folder: Path, names: str, runtime: str = "auto", precision: str = "auto", compiled_for: str = "") -> Path:
+def choose(
+    folder: Path,
+    names: str,
+    runtime: str = "auto",
+    precision: str = "auto",
+    compiled_for: str = "",
+    on_gpu: bool = False,
+) -> Path:
     """The first of the files ``names`` (separated by commas) in ``folder`` that this machine can serve.
 
     A file of OpenVINO wants that ``runtime``, one of `film.network.RUNTIMES` or ``auto``; int8 wants a processor that
     has it and a ``precision``, one of `film.network.PRECISIONS`, that is not single; machine code wants to be
-    ``compiled_for`` the device, as `film.torch_network.compiled_for` calls it. Any is passed over unless the
+    ``compiled_for`` the device, as `film.torch_network.compiled_for` calls it; half precision wants a device that is
+    ``on_gpu``. Any is passed over unless the
     manifests say that it and the last file, as they lie there, were made of the same weights: who publishes other
     weights in one format is not served the old ones in another. The last file is taken whatever it is.
     """
     *preferred, last = (folder / name.strip() for name in names.split(","))
     for file in preferred:
-        fits = _can_run(file, runtime, precision, compiled_for)
+        fits = (on_gpu or file.name != HALF_FILE) and _can_run(file, runtime, precision, compiled_for)
         if fits and (made_of := _weights(file)) and made_of == _weights(last):
             return file
     return last

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from film.published import HALF_FILE
 from film.specs import NETWORKS, ModelSpec
 from loadtest.gpu.results import Plan, Results
 
-MADE_HERE = {"torchscript": "model.pt", "pt2": "model.pt2", "tensorrt": "model.plan"}
+MADE_HERE = {"torchscript": "model.pt", "torchscript_half": HALF_FILE, "pt2": "model.pt2", "tensorrt": "model.plan"}
 """Formats that are made on the machine that runs them, and their files."""
+HALF = "torchscript_half"
+"""That of them which is only for a GPU, and for networks that are served in reduced precision."""
 ENGINE = "tensorrt"
 EXPLAINING = ("torchscript",)
 """Those of them that are made of what explains another network: PT2 of it cannot be, on a GPU."""
@@ -47,25 +50,34 @@ class Job:
     """What one process makes: files of a network, in ``formats``."""
 
     spec: ModelSpec
-    formats: tuple[str, ...] = tuple(MADE_HERE)
+    formats: tuple[str, ...]
+
+
+def formats_of(spec: ModelSpec, on_gpu: bool) -> tuple[str, ...]:
+    """All that are made of a network."""
+    if spec.explains:
+        return EXPLAINING
+    halved = on_gpu and spec.precision != "f32"
+    return tuple(name for name in MADE_HERE if halved or name != HALF)
 
 
 def make_all(plan: Plan, results: Results, say: Callable[[str], None]) -> None:
     """Make the files of all networks for the plan's device, in ``SECONDS`` together; why some were not made is among
     what is missing."""
     deadline = time.monotonic() + SECONDS
-    for jobs in _in_turn(engines=importlib.util.find_spec("tensorrt") is not None):
+    engines = importlib.util.find_spec("tensorrt") is not None
+    for jobs in _in_turn(engines, plan.device.type == "cuda"):
         say(f"{', '.join(job.spec.name for job in jobs)}: making the files for this device")
         results.missing += make(plan, deadline, *jobs)
 
 
-def _in_turn(engines: bool) -> list[list[Job]]:
+def _in_turn(engines: bool, on_gpu: bool) -> list[list[Job]]:
     """What is made at once, and what after it.
 
     All at once, as compilers use one core for long; but ``engines``, where they can be built, are last and one by one:
     their builders time what they choose from, and share the file that they keep times in.
     """
-    jobs = [Job(spec, EXPLAINING) if spec.explains else Job(spec) for spec in NETWORKS]
+    jobs = [Job(spec, formats_of(spec, on_gpu)) for spec in NETWORKS]
     if not engines:
         return [jobs]
     others = [replace(job, formats=tuple(name for name in job.formats if name != ENGINE)) for job in jobs]

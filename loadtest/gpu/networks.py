@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from film.errors import SafelightError
-from film.published import choose, manifest
+from film.published import HALF_FILE, choose, manifest
 from film.recorded import record
 from film.specs import FILM_ORIGIN, VALID, ModelSpec
 from film.torch_network import compiled_for, load_module
@@ -20,7 +20,7 @@ from film.torch_network import compiled_for, load_module
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[[torch.Tensor, torch.Tensor], Tensors]
 """PIXELS uint8 [n, size, size, 3] and VALID bool [n, 1] on the device -> the outputs of the spec, in order."""
-ENGINE = "model.plan"
+SINGLE_FILE, ENGINE = "model.pt", "model.plan"
 
 
 class Unavailable(SafelightError):
@@ -47,17 +47,17 @@ def ways(spec: ModelSpec, device: torch.device, folder: Path) -> tuple[Way, ...]
     as it is served on a GPU, in one way."""
     cuda, reduced = device.type == "cuda", spec.precision != "f32"
     compiled = "fp16" if cuda and reduced else "f32"
-    known = [Way("TorchScript f32", "f32", _torchscript(None, False))]
+    known = [Way("TorchScript f32", "f32", _torchscript())]
     if spec.explains:
         return tuple(known)
     known.append(Way(f"PT2 {compiled}", compiled, _pt2))
     if reduced:
-        for kind, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
-            if cuda or kind == torch.bfloat16:
-                known.append(Way(f"TorchScript {name}, channels last", name, _torchscript(kind, True)))
+        known.append(Way("TorchScript bf16, channels last", "bf16", _torchscript(kind=torch.bfloat16)))
     if cuda:
-        best = torch.float16 if reduced else None
-        known.append(Way("TorchScript in a CUDA graph", compiled, _cuda_graph(_torchscript(best, True)), recorded=True))
+        served = _torchscript(HALF_FILE if reduced else SINGLE_FILE)
+        if reduced:
+            known.append(Way("TorchScript fp16", "fp16", served))
+        known.append(Way(f"TorchScript {compiled} in a CUDA graph", compiled, _cuda_graph(served), recorded=True))
         known.append(Way(f"PT2 {compiled} in a CUDA graph", compiled, _cuda_graph(_pt2), recorded=True))
         engine = _engine_precision(folder)
         known.append(Way(f"TensorRT {engine}".rstrip(), engine, _tensorrt))
@@ -79,10 +79,12 @@ def published(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _torchscript(kind: torch.dtype | None, channels_last: bool) -> Callable[[Path, torch.device], Run]:
+def _torchscript(name: str = SINGLE_FILE, kind: torch.dtype | None = None) -> Callable[[Path, torch.device], Run]:
+    """The file called ``name``; with a ``kind``, that is what it is computed in, channels last."""
+
     def load(folder: Path, device: torch.device) -> Run:
-        network = load_module(published(folder, "model.pt"), str(device))
-        if channels_last:
+        network = load_module(published(folder, name), str(device))
+        if kind:
             network = network.to(memory_format=torch.channels_last)
 
         def run(pixels: torch.Tensor, valid: torch.Tensor) -> Tensors:

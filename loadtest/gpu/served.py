@@ -65,7 +65,8 @@ def _served_file(plan: Plan, spec: ModelSpec) -> str:
     if plan.profile != "cuda":
         return ""
     names = read_configs(plan.repository, plan.profile)[spec.name].parameters["file"].string_value
-    return choose(plan.folder(spec), names, compiled_for=compiled_for(str(plan.device))).name
+    on_gpu = plan.device.type == "cuda"
+    return choose(plan.folder(spec), names, compiled_for=compiled_for(str(plan.device)), on_gpu=on_gpu).name
 
 
 def measure(

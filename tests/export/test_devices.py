@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from export.errors import ExportError
-from export.formats import pt2, torchscript
+from export.formats import pt2, torchscript, torchscript_half
 from export.graphs import EXPORTABLES, NegativeConditionGraph
 from export.half_graph import folded, half_graph
 from export.labelled import Pictures
+from export.parity import largest_difference
 from export.source import Source
-from film.specs import FILM_ORIGIN_EXPLAIN, PARITY_TOLERANCE, VALID, ModelSpec, TensorSpec
-from film.torch_network import TorchNetwork
+from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, PARITY_TOLERANCE, VALID, ModelSpec, TensorSpec
+from film.torch_network import TorchNetwork, load_module
 
 MakeSource = Callable[[str], Source]
 TOY = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
@@ -163,3 +164,21 @@ def test_code_that_no_other_process_can_load_is_not_published(tmp_path: Path, mo
     monkeypatch.setattr(pt2, "ALONE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ExportError, match="another process that loads it ends with SIGSEGV"):
         pt2.check_alone(file, TOY, torch.device("cpu"))
+
+
+def test_half_precision_in_torchscript_is_made_where_there_is_a_gpu_and_judged_as_that(
+    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    condition = make_source("condition")
+    assert torchscript_half.FORMAT.lacks(FILM_ORIGIN) == "film_origin is computed in single precision"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "--device cuda" in torchscript_half.FORMAT.lacks(condition.spec)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert torchscript_half.FORMAT.lacks(condition.spec) == ""
+
+    file = tmp_path / torchscript_half.FORMAT.files[0]
+    torchscript_half.FORMAT.write(condition, file)
+    assert {weight.dtype for weight in load_module(file, "cpu").parameters()} == {torch.float16}
+    (trial,) = torchscript_half.FORMAT.trials(condition)
+    assert trial.arithmetic == "fp16"
+    largest_difference(condition.truth, condition.spec, trial, trial.start(file), condition.judged_on)  # or ParityError

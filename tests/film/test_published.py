@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from film import published
-from film.published import INT8_FILE, choose, manifest_file
+from film.published import HALF_FILE, INT8_FILE, choose, manifest_file
 
 NAMES = f"{INT8_FILE}, model.onnx"
 
@@ -96,3 +96,13 @@ def test_machine_code_is_served_by_the_device_that_it_was_compiled_for_alone(fol
     assert choose(folder, names) == folder / "model.onnx"
     file.write_text("[]")
     assert choose(folder, names, compiled_for="this GPU, torch 2") == folder / "model.onnx"
+
+
+def test_half_precision_is_for_a_gpu(tmp_path: Path) -> None:
+    names = f"model.pt2, {HALF_FILE}, model.pt"
+    for name in (HALF_FILE, "model.pt"):
+        put(tmp_path, name, "these")
+    assert choose(tmp_path, names, compiled_for="a CPU") == tmp_path / "model.pt"
+    assert choose(tmp_path, names, compiled_for="a GPU", on_gpu=True) == tmp_path / HALF_FILE
+    put(tmp_path, HALF_FILE, "others")
+    assert choose(tmp_path, names, compiled_for="a GPU", on_gpu=True) == tmp_path / "model.pt"

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from film.specs import CLASSIFIERS, FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION
+from film.specs import CLASSIFIERS, FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, NEGATIVE_CONDITION, ModelSpec
 from loadtest.gpu import exports
 from loadtest.gpu.results import Plan, Results
 
@@ -24,10 +24,14 @@ def plan(tmp_path: Path) -> Plan:
     return Plan(torch.device("cpu"), tmp_path / "repository", "cpu", out=tmp_path / "gpu")
 
 
+def job(spec: ModelSpec) -> exports.Job:
+    return exports.Job(spec, exports.formats_of(spec, on_gpu=True))
+
+
 def made(monkeypatch: pytest.MonkeyPatch, plan: Plan, program: str) -> list[str]:
     """What is said to be missing after ``program`` (Python) ran in place of `python -m export`."""
     monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
-    return exports.make(plan, time.monotonic() + exports.SECONDS, exports.Job(FILM_ORIGIN))
+    return exports.make(plan, time.monotonic() + exports.SECONDS, job(FILM_ORIGIN))
 
 
 def all_made(monkeypatch: pytest.MonkeyPatch, plan: Plan, program: str, engines: bool) -> tuple[list[str], list[str]]:
@@ -114,7 +118,7 @@ while len(list(folder.glob("*_origin")) + list(folder.glob("*_condition"))) < 2:
     time.sleep(0.01)
 sys.exit(f"{{name}} broke" if name == "film_origin" else 0)"""
     monkeypatch.setattr(exports, "COMMAND", (sys.executable, "-c", program))
-    jobs = exports.Job(FILM_ORIGIN), exports.Job(NEGATIVE_CONDITION)
+    jobs = job(FILM_ORIGIN), job(NEGATIVE_CONDITION)
     said = exports.make(plan, time.monotonic() + exports.SECONDS, *jobs)
     assert said[0].startswith("film_origin: export ended with 1: film_origin broke")
     assert not any("negative_condition" in line for line in said)
@@ -134,7 +138,7 @@ compiler.wait()"""
     said = made(monkeypatch, plan, program)
     late = f"not made in the 5 s that all have together (log: {plan.beside('-export-film_origin.log')})"
     assert said == [
-        *(f"film_origin, {name}: {late}" for name in exports.MADE_HERE),
+        *(f"film_origin, {name}: {late}" for name in job(FILM_ORIGIN).formats),
         "film_origin_net: model.pt was not made here; the rows are of an older one",
     ]
     assert gone(int(child.read_text()))
@@ -177,3 +181,10 @@ def gone(process: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_half_precision_in_torchscript_is_made_for_a_gpu_of_what_is_served_in_it() -> None:
+    for spec, on_gpu, wanted in ((NEGATIVE_CONDITION, True, True), (NEGATIVE_CONDITION, False, False)):
+        assert (exports.HALF in exports.formats_of(spec, on_gpu)) is wanted
+    for spec in (FILM_ORIGIN, FILM_ORIGIN_EXPLAIN):
+        assert exports.HALF not in exports.formats_of(spec, on_gpu=True)

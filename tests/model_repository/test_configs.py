@@ -13,6 +13,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 
 from film import images, specs
 from film.network import load_network
+from film.published import HALF_FILE
 from film.specs import TensorSpec
 from serving.composed import forgets
 from serving.settings import PROFILES
@@ -26,7 +27,7 @@ TYPES = {
 }
 WITH_GPU = {profile.name for profile in PROFILES if profile.gpu}
 BACKENDS = {profile.name: set(profile.backends or ("python",)) for profile in PROFILES}
-EXPORTED = {"model.onnx", "model.pt", "model.pt2", "model.plan"}
+EXPORTED = {"model.onnx", "model.pt", HALF_FILE, "model.pt2", "model.plan"}
 """Files of a network that `make export` makes where they are not in the repository."""
 IN_ONE_STEP = {"cuda"}
 """Profiles in which a model is a single one and no ensemble."""
