@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from film.preprocess import preprocess
 from film.specs import PARITY_TOLERANCE, Arithmetic, ModelSpec, tolerated
 from film.torch_network import CPU_BATCH, as_it_stands, as_served
-from loadtest.gpu import ceilings, cost, decode, networks, stem
+from loadtest.gpu import ceilings, cost, decode, networks, stem, whole
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, reason
 from loadtest.gpu.timing import seconds_each
@@ -192,6 +192,19 @@ def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator
             yield "missing", f"{spec.name}, {decoder.name}, its pixels: {reason(error)}"
             continue
         yield "pixels", {"model": spec.name, "decoder": decoder.name, "largest_difference": off}
+
+
+def in_process_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Found]:
+    """JPEG to verdict in one process, without a server."""
+    _choose(plan)
+    for classifier in whole.classifiers(plan):
+        yield DOING, f"{spec.name}: JPEG to verdict in process, {classifier.name}"
+        try:
+            rate = decode.pictures_per_second(classifier, spec, blobs, max(plan.batches), plan.seconds)
+        except Exception as error:  # as above
+            yield "missing", f"{spec.name} in process, {classifier.name}: {reason(error)}"
+            continue
+        yield "in_process", {"model": spec.name, "way": classifier.name, "pictures_per_second": rate}
 
 
 def _choose(plan: Plan) -> None:

@@ -39,7 +39,8 @@ class Plan:
 
 @dataclass
 class Results:
-    """Rows for the tables, as plain values. ``pixels`` are those of the decoders. ``conditions`` are what they were
+    """Rows for the tables, as plain values. ``pixels`` are those of the decoders, ``in_process`` is JPEG to verdict
+    without a server. ``conditions`` are what they were
     measured under; ``missing`` says what could not be measured, and why."""
 
     conditions: dict[str, Any] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Results:
     stems: list[dict[str, Any]] = field(default_factory=list)
     decoders: list[dict[str, Any]] = field(default_factory=list)
     pixels: list[dict[str, Any]] = field(default_factory=list)
+    in_process: list[dict[str, Any]] = field(default_factory=list)
     served: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 

@@ -1,9 +1,10 @@
 """Everything that is measured on one machine, in order; what cannot be had there is said and left out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import Any
 
 from film.specs import CLASSIFIERS, NEGATIVE_CONDITION, NETWORKS, ModelSpec
 from loadtest.gpu import networks, parts, served
@@ -35,9 +36,10 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
     gather(partial(parts.limits_of, plan), results, say, "the device's own limits", patience)
     for spec in CLASSIFIERS:
         gather(partial(parts.decoders_of, plan, spec, blobs), results, say, f"{spec.name}: decoders", patience)
+        gather(partial(parts.in_process_of, plan, spec, blobs), results, say, f"{spec.name}: in process", patience)
         if plan.served:
-            rates = [row["pictures_per_second"] for row in results.decoders if row["model"] == spec.name]
-            part = partial(served.served_of, plan, spec, blobs, max(rates, default=None))
+            fastest = [_fastest(rows, spec) for rows in (results.decoders, results.in_process)]
+            part = partial(served.served_of, plan, spec, blobs, *fastest)
             gather(part, results, say, f"{spec.name}: JPEG to verdict through Triton", patience + served.PATIENCE)
     if results.ceilings:
         limits = Ceilings(**results.ceilings)
@@ -49,6 +51,10 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
         gather(part, results, say, f"{NEGATIVE_CONDITION.network_model}: its first convolution", patience)
     else:
         results.missing.append("the networks alone: without the device's own limits there is no roofline")
+
+
+def _fastest(rows: Sequence[Mapping[str, Any]], spec: ModelSpec) -> float | None:
+    return max((row["pictures_per_second"] for row in rows if row["model"] == spec.name), default=None)
 
 
 def _by_process(spec: ModelSpec, plan: Plan) -> list[list[str]]:

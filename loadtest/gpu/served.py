@@ -12,8 +12,8 @@ from loadtest.driven import Driven
 from loadtest.expected import expect
 from loadtest.gpu.parts import Found
 from loadtest.gpu.results import Plan, reason
+from loadtest.gpu.whole import PROFILE, setting
 from loadtest.limits.bench import figures
-from serving.composed import read_configs
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import Settings
 
@@ -29,8 +29,11 @@ class NoVerdict(SafelightError):
     """The server gave no right answer at all; the message has the first reason."""
 
 
-def served_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], fastest: float | None) -> Iterator[Found]:
-    """What the server of the plan's profile answers; ``fastest`` is what the fastest decoder does, in pictures/s.
+def served_of(
+    plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], decoded: float | None, in_process: float | None
+) -> Iterator[Found]:
+    """What the server of the plan's profile answers; ``decoded`` is what the fastest decoder does, ``in_process`` what
+    the fastest way does without a server, in pictures/s.
 
     The server's log is kept beside the results.
     """
@@ -50,7 +53,9 @@ def served_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], fastest: floa
             "file": _served_file(plan, spec),
             "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
             "pictures_per_second": found.pictures_per_second,
-            "of_decoding": found.pictures_per_second / fastest if fastest else None,
+            "of_decoding": found.pictures_per_second / decoded if decoded else None,
+            # Which is that profile's, whatever is served.
+            "of_in_process": found.pictures_per_second / in_process if in_process and plan.profile == PROFILE else None,
             **{name: value for name, value in figures(found).items() if name != "rate"},
         }
     except Exception as error:  # a client that was killed, a model that is missing: the rest is to be measured
@@ -62,9 +67,9 @@ def served_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes], fastest: floa
 
 def _served_file(plan: Plan, spec: ModelSpec) -> str:
     """Which of a network's files the profile `cuda` serves here; "" of the others."""
-    if plan.profile != "cuda":
+    if plan.profile != PROFILE:
         return ""
-    names = read_configs(plan.repository, plan.profile)[spec.name].parameters["file"].string_value
+    names = setting(plan, spec, "file")
     on_gpu = plan.device.type == "cuda"
     return choose(plan.folder(spec), names, compiled_for=compiled_for(str(plan.device)), on_gpu=on_gpu).name
 

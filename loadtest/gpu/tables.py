@@ -75,16 +75,25 @@ def markdown(results: Results) -> str:
                 for row in results.decoders
             ],
         ),
+        "## JPEG to verdict in one process, without a server",
+        _table(
+            ["model", "as the profile cuda", "pictures/s"],
+            [[row["model"], row["way"], f"{row['pictures_per_second']:,.0f}"] for row in results.in_process],
+        ),
         "## JPEG to verdict through Triton",
         _table(
-            ["model", "profile", "file", "right pictures/s", "of the fastest decoder", "p50", "p99", "failed requests"],
+            [
+                *("model", "profile", "file", "right pictures/s", "of the fastest decoder", "of in process"),
+                *("p50", "p99", "failed requests"),
+            ],
             [
                 [
                     row["model"],
                     row["profile"],
                     row["file"] or "-",
                     f"{row['pictures_per_second']:,.0f}",
-                    "-" if row["of_decoding"] is None else f"{row['of_decoding']:.0%}",
+                    _share(row["of_decoding"]),
+                    _share(row["of_in_process"]),
                     _milliseconds(row["p50"]),
                     _milliseconds(row["p99"]),
                     failures([row]) + (f", as: {row['reason']}" if row["reason"] else ""),
@@ -111,6 +120,10 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value)) or "-"
     return " ".join(str(value).split()).replace("|", "/") or "-"
+
+
+def _share(part: float | None) -> str:
+    return "-" if part is None else f"{part:.0%}"
 
 
 def _milliseconds(seconds: float | None) -> str:

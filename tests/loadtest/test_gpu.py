@@ -5,6 +5,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -27,6 +28,7 @@ from loadtest.pictures import SAMPLES, read
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
 BLOBS = read(SAMPLES / "digital")
+WAYS = ("1 at a time", "2 at a time")
 PLAN = Plan(torch.device("cpu"), DEFAULT_REPOSITORY, "cpu", 0.01, (1,), served=False)
 LIMITS = Ceilings(1e9, 1e9, {"f32": 1e12, "bf16": 1e12})
 USUAL = ("--device", "cpu", "--seconds", "0.05", "--batches", "1", "--pictures", "samples/digital")
@@ -85,12 +87,36 @@ def test_a_dry_run_measures_what_there_is_names_what_there_is_not_and_writes_as_
     assert any("PT2 f32: model.pt2" in line for line in found["missing"]) or any(
         row["way"] == "PT2 f32" for row in found["networks"]
     )
+    rates = {(row["model"], row["way"]): row["pictures_per_second"] for row in found["in_process"]}
+    assert {key for key in rates if key[0] == FILM_ORIGIN.name} == {(FILM_ORIGIN.name, way) for way in WAYS}
+    assert all(rate > 0 for rate in rates.values())
     assert "JPEG to pixels" in out.with_suffix(".md").read_text()
     (row,) = found["served"]
     assert row["model"] == FILM_ORIGIN.name
     assert row["pictures_per_second"] > 0
     assert list(row["outcomes"]) == ["right"]
     assert any(line.startswith("negative_condition through Triton") for line in found["missing"])
+
+
+def test_a_picture_that_cannot_be_judged_is_no_rate_in_process() -> None:
+    found = list(parts.in_process_of(PLAN, FILM_ORIGIN, [b"no picture"]))
+    said = [value for kind, value in found if kind == "missing"]
+    assert len(said) == len(WAYS)
+    assert said[0].startswith(
+        "film_origin in process, 1 at a time: ValueError: a picture could not be judged: not a JPEG"
+    )
+    assert not [value for kind, value in found if kind == "in_process"]
+
+
+def test_the_server_is_compared_with_its_own_profile_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    driven = SimpleNamespace(pictures_per_second=50.0)
+    monkeypatch.setattr(served, "measure", lambda *_: driven)
+    monkeypatch.setattr(served, "figures", lambda _: {})
+    monkeypatch.setattr(served, "_served_file", lambda *_: "model.pt")
+    for profile, wanted in (("cuda", 0.5), ("cpu", None)):
+        ((kind, row),) = served.served_of(replace(PLAN, profile=profile), FILM_ORIGIN, BLOBS, 200.0, 100.0)
+        assert kind == "served", row
+        assert (row["of_decoding"], row["of_in_process"]) == (0.25, wanted)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -142,7 +168,7 @@ def test_a_server_that_cannot_be_measured_costs_its_own_row_and_leaves_its_log(
 
     monkeypatch.setattr(served, "measure", measure)
     plan = replace(PLAN, out=tmp_path / "gpu.2")
-    ((kind, said),) = served.served_of(plan, FILM_ORIGIN, BLOBS, None)
+    ((kind, said),) = served.served_of(plan, FILM_ORIGIN, BLOBS, None, None)
     log = tmp_path / "gpu.2-server-film_origin.log"
     assert kind == "missing"
     assert said.startswith(f"film_origin through Triton, profile cpu: {type(error).__name__}")
@@ -152,9 +178,16 @@ def test_a_server_that_cannot_be_measured_costs_its_own_row_and_leaves_its_log(
 
 def test_the_page_says_how_many_requests_failed_in_which_way() -> None:
     row = {"model": "film_origin", "profile": "cuda", "file": "model.pt2", "pictures_per_second": 1234.5}
-    seen = {"of_decoding": None, "p50": 0.25, "p99": None, "outcomes": {"WrongAnswer": 3, "right": 5}, "reason": "off"}
+    seen = {
+        "of_decoding": None,
+        "of_in_process": 0.5,
+        "p50": 0.25,
+        "p99": None,
+        "outcomes": {"WrongAnswer": 3, "right": 5},
+        "reason": "off",
+    }
     page = markdown(Results(served=[row | seen]))
-    assert "| film_origin | cuda | model.pt2 | 1,234 | - | 250 ms | - | 3 WrongAnswer, as: off |" in page
+    assert "| film_origin | cuda | model.pt2 | 1,234 | - | 50% | 250 ms | - | 3 WrongAnswer, as: off |" in page
 
 
 @pytest.mark.e2e
