@@ -165,7 +165,9 @@ def _read_frame(body: bytes) -> _Frame:
     sampling = [(part[1] >> 4, part[1] & 15) for part in parts]
     _require(all(across in (1, 2, 4) and down in (1, 2, 4) for across, down in sampling))
     _require(count == 1 or sum(across * down for across, down in sampling) <= _MAX_BLOCKS)
-    _require(len({part[0] for part in parts}) == count and all(part[2] <= 3 for part in parts))
+    names = bytes(part[0] for part in parts)
+    _require(len(set(names)) == count and all(part[2] <= 3 for part in parts))
+    _require(names != b"RGB")  # libjpeg reads no YCbCr out of these, whatever a GPU does
     return _Frame(width, height, {part[0]: part[2] for part in parts})
 
 

@@ -124,3 +124,12 @@ def test_what_keeps_to_the_standard_is_sound(kind: str) -> None:
 @pytest.mark.parametrize("kind", UNSOUND)
 def test_what_departs_from_it_is_not(kind: str) -> None:
     assert not is_sound(UNSOUND[kind])
+
+
+def test_components_called_r_g_and_b_are_in_doubt() -> None:
+    """libjpeg takes them for just that where nothing else says what they are; a GPU may not."""
+    segments, scan = taken_apart(encoded(keep_rgb=True))
+    data = put_together([part for part in segments if part[0] != 0xEE], scan)  # Adobe's note would say so
+    assert np.array_equal(Image.open(io.BytesIO(data)), Image.open(io.BytesIO(encoded(keep_rgb=True))))
+    assert is_sound(encoded())
+    assert not is_sound(data)

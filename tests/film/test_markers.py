@@ -3,7 +3,9 @@
 import random
 import re
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from film import markers
 from film.markers import next_marker
@@ -35,3 +37,21 @@ def test_in_bytes_of_every_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         data = bytes(rng.choices([0xFF, 0, 0xD0, 0xD7, 0xD8, 0xCF, 1, 9], [6, 6, 3, 3, 0.1, 0.1, 0.1, 3], k=200))
         place = rng.randrange(220)
         assert next_marker(data, place) == plainly(data, place)
+
+
+@pytest.mark.parametrize("gap", [b"\xff", b"\xff\xd0", b"\xff\x00", b"\x00"])
+def test_a_file_of_markers_some_way_apart_has_not_much_more_looked_at_than_it_has(
+    monkeypatch: pytest.MonkeyPatch, gap: bytes
+) -> None:
+    looked, first = [0], markers._first
+
+    def count(part: NDArray[np.uint8]) -> int:
+        looked[0] += len(part)
+        return first(part)
+
+    monkeypatch.setattr(markers, "_first", count)
+    data, place, found = (gap * (4100 // len(gap)) + b"\xff\xfe\x00\x02") * 200, 0, 0
+    while (place := markers.next_marker(data, place)) >= 0:
+        place, found = place + 4, found + 1
+    assert found == 200
+    assert looked[0] < 3 * len(data)
