@@ -18,11 +18,13 @@ from film.device import end_if_broken
 from film.device_preprocess import DevicePreprocess
 from film.network import NetworkError
 from film.preprocess import Each
-from film.published import COMPILED_SUFFIX, choose
+from film.published import COMPILED_FILE, HALF_FILE, choose
 from film.specs import DALI_THREADS, ModelSpec
-from film.torch_network import compiled_for, load_torch_network
+from film.torch_network import TorchNetwork, compiled_for, load_torch_network
 
 _LOG = logging.getLogger(__name__)
+_FORMATS = {COMPILED_FILE: "pt2", HALF_FILE: "torchscript_half"}
+"""What a file for a GPU is called where it is exported."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +61,37 @@ class DeviceClassifier:
             torch.cuda.set_device(device)  # or there would be a context on the first GPU too
         self._device = device
         self._preprocess = DevicePreprocess(spec.size, device, each, threads)
-        self.file = choose(folder, names, compiled_for=compiled_for(device), on_gpu=on_gpu)
-        try:
-            self._network = load_torch_network(self.file, spec, device, recorded)
-        except NetworkError as error:
-            last = folder / names.split(",")[-1].strip()
-            if self.file == last:
-                raise
-            _LOG.warning("%s, so %s is served", error, last.name)
-            self.file, self._network = last, load_torch_network(last, spec, device, recorded)
+        known = [name.strip() for name in names.split(",")]
+        self.file, self._network = _load(spec, folder, known, device, recorded)
         if self._network.unrecorded:
             _LOG.warning("%s is launched step by step, not recorded: %s", self.file, self._network.unrecorded)
-        could = COMPILED_SUFFIX in names and self.file.suffix != COMPILED_SUFFIX
-        self.slower = f"; faster: python -m export {spec.name} --to pt2 --device cuda" if on_gpu and could else ""
+        faster = " ".join(f"--to {_FORMATS[name]}" for name in known[: known.index(self.file.name)])
+        self.slower = f"; faster: python -m export {spec.name} {faster} --device cuda" if on_gpu and faster else ""
 
     def __call__(self, blobs: Sequence[bytes]) -> Judged:
         """What the network says of encoded pictures. Never raises for a bad picture."""
         import torch
 
-        done = self._preprocess(blobs)
         try:
+            done = self._preprocess(blobs)
             outputs = self._network(done.pixels, torch.from_numpy(done.valid).to(self._device))
             return Judged({name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}, done.errors)
         except RuntimeError:
             end_if_broken(self._device)
             raise
+
+
+def _load(
+    spec: ModelSpec, folder: Path, names: Sequence[str], device: str, recorded: bool
+) -> tuple[Path, TorchNetwork]:
+    """The first of the files that fits the device and can be loaded. Others are told of in the log."""
+    processor, on_gpu = compiled_for(device), device.startswith("cuda")
+    while True:
+        file = choose(folder, ", ".join(names), compiled_for=processor, on_gpu=on_gpu)
+        try:
+            return file, load_torch_network(file, spec, device, recorded)
+        except NetworkError as error:
+            names = names[names.index(file.name) + 1 :]
+            if not names:
+                raise
+            _LOG.warning("%s, so the next file is tried", error)

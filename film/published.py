@@ -16,7 +16,9 @@ INT8_FILE = f"model_int8{OPENVINO_SUFFIX}"
 HALF_FILE = "model_half.pt"
 """What is computed in half precision, and fast on a GPU alone."""
 COMPILED_SUFFIX = ".pt2"
-"""Machine code of the device that its manifest names under ``compiled_for``."""
+COMPILED_FILE = f"model{COMPILED_SUFFIX}"
+"""Machine code of the device that its manifest names under ``compiled_for``, seen to be loaded by another process than
+made it (``loads_alone``)."""
 INT8_FLAG = "avx2"
 """Of a processor that OpenVINO has kernels in int8 for. Without VNNI they add pairs of products of bytes in 16 bits,
 which saturate now and then: too seldom to matter (docs/export.md, int8)."""
@@ -50,10 +52,10 @@ def choose(
 
     A file of OpenVINO wants that ``runtime``, one of `film.network.RUNTIMES` or ``auto``; int8 wants a processor that
     has it and a ``precision``, one of `film.network.PRECISIONS`, that is not single; machine code wants to be
-    ``compiled_for`` the device, as `film.torch_network.compiled_for` calls it; half precision wants a device that is
-    ``on_gpu``. Any is passed over unless the
-    manifests say that it and the last file, as they lie there, were made of the same weights: who publishes other
-    weights in one format is not served the old ones in another. The last file is taken whatever it is.
+    ``compiled_for`` the device, as `film.torch_network.compiled_for` calls it; half precision wants to be ``on_gpu``.
+    Any is passed over unless the manifests say that it and the last file, as they lie there, were made of the same
+    weights: who publishes other weights in one format is not served the old ones in another. The last file is taken
+    whatever it is.
     """
     *preferred, last = (folder / name.strip() for name in names.split(","))
     for file in preferred:
@@ -65,7 +67,8 @@ def choose(
 
 def _can_run(file: Path, runtime: str, precision: str, compiled_for: str) -> bool:
     if file.suffix == COMPILED_SUFFIX:
-        return bool(compiled_for) and manifest(file).get("compiled_for") == compiled_for
+        facts = manifest(file)
+        return bool(compiled_for) and facts.get("compiled_for") == compiled_for and facts.get("loads_alone") is True
     if file.suffix == OPENVINO_SUFFIX and (runtime == "onnxruntime" or not importlib.util.find_spec("openvino")):
         return False
     return file.name != INT8_FILE or (has_int8() and precision != "f32")

@@ -31,39 +31,42 @@ class Recorded:
             torch.zeros(max(sizes), *spec.pixels.shape, dtype=torch.uint8, device=device),
             torch.ones(max(sizes), *VALID.shape, dtype=torch.bool, device=device),
         )
-        pool = torch.cuda.graph_pool_handle()
-        # The largest first: the others find the memory that they need in the pool.
+        # One stream, as libraries keep memory for each; the largest first: the others find all that they need.
+        room = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._graphs = {
-            size: record(network, [given[:size] for given in self._inputs], pool)
+            size: record(network, [given[:size] for given in self._inputs], *room)
             for size in sorted(sizes, reverse=True)
         }
 
     def __call__(self, pixels: Any, valid: Any) -> tuple[Any, ...]:
         """UINT8 ``pixels`` (n, size, size, 3) and BOOL ``valid`` (n, 1), of at most the largest recorded size, to the
-        outputs, which hold until the next call."""
+        outputs."""
         count = len(pixels)
         graph, outputs = self._graphs[min(size for size in self._graphs if size >= count)]
         for kept, given in zip(self._inputs, (pixels, valid), strict=True):
             kept[:count].copy_(given)  # behind them lie earlier pictures, whose answers are thrown away
         graph.replay()
-        return tuple(output[:count] for output in outputs)
+        return tuple(output[:count].clone() for output in outputs)  # the next run writes over them
 
 
-def record(network: Network, inputs: Sequence[Any], pool: Any = None) -> tuple[Any, tuple[Any, ...]]:
+def record(
+    network: Network, inputs: Sequence[Any], pool: Any = None, stream: Any = None
+) -> tuple[Any, tuple[Any, ...]]:
     """A graph that has ``network`` read ``inputs`` where they lie, and the outputs that it writes when it is replayed.
 
-    Its memory is from ``pool``, which others may share that are never replayed beside it.
+    Its memory is from ``pool``, which others may share that are never replayed beside it. It is warmed up and recorded
+    on ``stream``, one of its own unless it is given.
     """
     import torch
 
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream = stream or torch.cuda.Stream(inputs[0].device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
+    with torch.cuda.stream(stream):  # which puts the stream back that was there, also after a failure
         for _ in range(WARM_UP):
             network(*inputs)
+        graph = torch.cuda.CUDAGraph()
+        # DALI's threads may ask for memory meanwhile.
+        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+            outputs = network(*inputs)
     torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    # DALI's threads may ask for memory meanwhile.
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-        outputs = network(*inputs)
     return graph, outputs

@@ -56,6 +56,14 @@ def compiled_for(device: str) -> str:
     return f"{processor}, torch {torch.__version__}"
 
 
+def example(spec: specs.ModelSpec, device: str, batch: int = 1) -> tuple[Any, Any]:
+    """PIXELS and VALID of ``batch`` black pictures on ``device``."""
+    import torch
+
+    pixels = torch.zeros(batch, *spec.pixels.shape, dtype=torch.uint8, device=device)
+    return pixels, torch.ones(batch, *specs.VALID.shape, dtype=torch.bool, device=device)
+
+
 class TorchNetwork:
     """A loaded network, called by one thread at a time. Its tensors are torch's, on its device, batch first.
 
@@ -68,11 +76,7 @@ class TorchNetwork:
         self.unrecorded = ""
         self._run: Network = self._launch
         if recorded and device != "cpu":
-            try:
-                with as_served():
-                    self._run = Recorded(self._launch, spec, device)
-            except RuntimeError as error:
-                self.unrecorded = str(error).partition("\n")[0]
+            self._record(spec, device)
 
     def __call__(self, pixels: Any, valid: Any) -> dict[str, Any]:
         """UINT8 ``pixels`` (n, size, size, 3) and BOOL ``valid`` (n, 1) to each output by its name."""
@@ -82,6 +86,18 @@ class TorchNetwork:
         with as_served():
             runs = [self._run(*rows) for rows in zip(*parts, strict=True)]
         return {name: torch.cat(rows) for name, rows in zip(self._outputs, zip(*runs, strict=True), strict=True)}
+
+    def _record(self, spec: specs.ModelSpec, device: str) -> None:
+        import torch
+
+        with as_served():
+            one = example(spec, device)
+            self._launch(*one)  # what cannot run at all is no matter of recording
+            try:
+                self._run = Recorded(self._launch, spec, device)
+            except RuntimeError as error:
+                self.unrecorded = str(error).partition("\n")[0] or type(error).__name__
+                torch.cuda.empty_cache()  # DALI could not use what a recording had taken
 
     def _launch(self, pixels: Any, valid: Any) -> tuple[Any, ...]:
         outputs = self._module(pixels, valid)
@@ -101,6 +117,23 @@ def load_torch_network(model_file: Path, spec: specs.ModelSpec, device: str, rec
         raise NetworkError(f"{model_file} cannot be loaded on {device}: {error}") from error
 
 
+@contextmanager
+def _of_whatever_processor() -> Iterator[None]:
+    """Within it torch does not compare the processor of a PT2 file with this one.
+
+    Only to warn of another it would have a C++ compiler try which instructions this one has. That took 15 seconds
+    beside an H200, and a machine that serves need have no compiler. ``compiled_for`` is what we go by.
+    """
+    from torch._inductor import codecache
+
+    asked = codecache.get_device_information
+    codecache.get_device_information = lambda *_: {}
+    try:
+        yield
+    finally:
+        codecache.get_device_information = asked
+
+
 def load_module(model_file: Path, device: str) -> Any:
     """What a TorchScript or PT2 file holds, to be called with pixels and flags on ``device``, which it is loaded onto.
 
@@ -110,9 +143,7 @@ def load_module(model_file: Path, device: str) -> Any:
 
     if model_file.suffix == COMPILED_SUFFIX:
         index = torch.device(device).index
-        # Only to warn of another processor, torch would have a C++ compiler try which instructions this one has. That
-        # took 15 seconds beside an H200, and a machine that serves need have no compiler.
-        with torch._inductor.config.patch({"cpp.vec_isa_ok": True}):
+        with _of_whatever_processor():
             # Every process asks from one thread. With more, events would tell runs apart, which no recording bears.
             return torch._inductor.aoti_load_package(
                 str(model_file), run_single_threaded=True, device_index=-1 if index is None else index

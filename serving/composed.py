@@ -86,6 +86,7 @@ def keys_of(config: Any) -> tuple[str, ...]:
         return ("response_cache",)
     batching = ("queue_delay_us", "preferred_batch", "queue_size") if config.HasField("dynamic_batching") else ()
     told = [key for key in ("streams", "threads") if "streams" in config.parameters or key in config.parameters]
+    told += ["recorded"] if "recorded" in config.parameters else []
     return ("instances", *told, *batching, "max_batch", "response_cache")
 
 
@@ -94,6 +95,8 @@ def value_of(config: Any, key: str) -> Value | None:
     queue = config.dynamic_batching
     if key in ("streams", "threads"):
         return int(config.parameters[key].string_value) if key in config.parameters else None
+    if key == "recorded":
+        return bool(config.parameters[key].string_value == "true") if key in config.parameters else None
     found: dict[str, Value | None] = {
         "instances": sum(group.count for group in config.instance_group) or None,
         "queue_delay_us": queue.max_queue_delay_microseconds,
@@ -134,6 +137,7 @@ _SET: Mapping[str, Callable[[Any, Any], None]] = {
     "instances": _instances,
     "streams": lambda config, value: _parameter(config, "streams", value),
     "threads": lambda config, value: _parameter(config, "threads", value),
+    "recorded": lambda config, value: _parameter(config, "recorded", str(value).lower()),
     "queue_delay_us": lambda config, value: setattr(config.dynamic_batching, "max_queue_delay_microseconds", value),
     "preferred_batch": lambda config, value: _preferred(config, value),
     "queue_size": lambda config, value: setattr(config.dynamic_batching.default_queue_policy, "max_queue_size", value),
@@ -143,7 +147,7 @@ _SET: Mapping[str, Callable[[Any, Any], None]] = {
 """How each of ``serving.overlay.KEYS`` is written into a configuration."""
 
 
-def _parameter(config: Any, name: str, value: int) -> None:
+def _parameter(config: Any, name: str, value: int | str) -> None:
     config.parameters[name].string_value = str(value)
 
 

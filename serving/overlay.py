@@ -73,6 +73,7 @@ KEYS = {
         Key("preferred_batch", 1, MAX_BATCH, "pictures, or a list of them, that make a batch start", several=True),
         Key("max_batch", 2, MAX_BATCH, "most pictures of a batch, and of a request to the models it is a step of"),
         Key("queue_size", 0, 1_000_000, "requests that may wait, before the next is refused; 0 is any number"),
+        Key("recorded", 0, 1, "launch a network of profile cuda as CUDA graphs, which keep GPU memory", truth=True),
         Key("response_cache", 0, 1, "remember answers, in the memory of [server] response_cache_mb", truth=True),
     )
 }

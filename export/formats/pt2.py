@@ -3,6 +3,8 @@
 It is machine code of the device that it was compiled on, so it is made where it will be served.
 """
 
+import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -17,13 +19,14 @@ import torch
 
 from export.errors import ExportError
 from export.format import Format
-from export.formats.torchscript import Named, example
+from export.formats.torchscript import Named
 from export.graphs import NegativeConditionGraph
 from export.half_graph import half_graph
 from export.runtimes import Arrays, Run, Trial, batches_on
 from export.source import Source
+from film.published import COMPILED_FILE
 from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
-from film.torch_network import as_served, compiled_for, load_module, single_precision
+from film.torch_network import as_served, compiled_for, example, load_module, single_precision
 
 
 def _lacks(_spec: ModelSpec) -> str:
@@ -44,7 +47,7 @@ def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch
         program = torch.export.export(
             Named(deepcopy(graph).to(device)).eval(),
             # Kernels for a GPU are laid out for what they see here: as much as can come.
-            example(spec, device, MAX_BATCH if device.type == "cuda" else 2),
+            example(spec, str(device), MAX_BATCH if device.type == "cuda" else 2),
             dynamic_shapes={spec.pixels.name: {0: batch}, VALID.name: {0: batch}},
         )
         torch._inductor.aoti_compile_and_package(program, package_path=str(path))
@@ -62,37 +65,50 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
     return run
 
 
-def check_alone(path: Path, spec: ModelSpec, device: torch.device) -> None:
-    """Have another process load ``path`` and judge one black picture, as a server would; ExportError if it cannot.
+def check_alone(path: Path, spec: ModelSpec, device: torch.device) -> str:
+    """Have another process load ``path`` and judge one black picture, as a server does; ExportError if it cannot.
 
-    The process that compiled a file may run it where no other can: on an H200 with torch 2.11 all others ended in a
-    segmentation fault.
+    Returns why it is launched step by step there, "" where it is recorded or on a CPU. The process that compiled a
+    file may run it where no other can: on an H200 with torch 2.11 all others ended in a segmentation fault.
     """
     where = f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)
-    command = [sys.executable, "-c", ALONE, str(path.resolve()), where, str(spec.size)]
-    folder = Path(__file__).parents[2]
+    given = pickle.dumps((path.resolve(), spec, where))
+    project = Path(__file__).parents[2]
     try:
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS_ALONE, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", ALONE],
+            input=given,
+            cwd=project,
+            capture_output=True,
+            timeout=_SECONDS_ALONE,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise ExportError(f"another process did not load it in {_SECONDS_ALONE} s") from None
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or ["nothing"]
         how = signal.Signals(-ended.returncode).name if ended.returncode < 0 else f"code {ended.returncode}"
-        raise ExportError(f"another process that loads it ends with {how}; it said: {said[-1]}")
+        raise ExportError(f"another process that loads it ends with {how}; it said: {_reason(ended.stderr)}")
+    return ended.stdout.decode(errors="replace").strip()
+
+
+def _reason(said: bytes) -> str:
+    """The line of a traceback that names the error, or the last line."""
+    lines = said.decode(errors="replace").strip().splitlines() or ["nothing"]
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (named or lines)[-1]
 
 
 ALONE = """
+import pickle
 import sys
-from pathlib import Path
 
-import torch
+from film.torch_network import example, load_torch_network
 
-from film.torch_network import as_served, load_module
-
-file, device, side = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-picture = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=device)
-with as_served():
-    load_module(file, device)(picture, torch.ones(1, 1, dtype=torch.bool, device=device))[0].cpu()
+file, spec, device = pickle.load(sys.stdin.buffer)
+network = load_torch_network(file, spec, device, recorded=True)
+for output in network(*example(spec, device)).values():
+    output.cpu()
+print(network.unrecorded)
 """
 _SECONDS_ALONE = 180
 
@@ -108,8 +124,13 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
     if _halved(source) and isinstance(graph, NegativeConditionGraph):
         graph = half_graph(graph)
     write_pt2(graph, source.spec, path, source.device)
-    check_alone(path, source.spec, source.device)
-    return {"device": str(source.device), "compiled_for": compiled_for(str(source.device))}
+    unrecorded = check_alone(path, source.spec, source.device)
+    return {
+        "device": str(source.device),
+        "compiled_for": compiled_for(str(source.device)),
+        "loads_alone": True,
+        **({"unrecorded": unrecorded} if unrecorded else {}),
+    }
 
 
 def _halved(source: Source) -> bool:
@@ -124,4 +145,4 @@ def _trials(source: Source) -> Sequence[Trial]:
     return (Trial(f"AOTInductor on {device}", arithmetic, lambda path: start(path, spec, device), batches=batches),)
 
 
-FORMAT = Format("pt2", ("model.pt2",), ("torch",), _lacks, _write, _trials)
+FORMAT = Format("pt2", (COMPILED_FILE,), ("torch",), _lacks, _write, _trials)

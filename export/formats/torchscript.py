@@ -17,7 +17,7 @@ from export.format import Format
 from export.runtimes import Arrays, Run, Trial, batches_on
 from export.source import Source
 from film.specs import VALID, ModelSpec
-from film.torch_network import as_served, load_module, single_precision
+from film.torch_network import as_served, example, load_module, single_precision
 
 
 class Named(nn.Module):
@@ -33,17 +33,11 @@ class Named(nn.Module):
         return outputs
 
 
-def example(spec: ModelSpec, device: torch.device, batch: int = 2) -> tuple[Tensor, Tensor]:
-    """PIXELS and VALID of ``batch`` black pictures."""
-    pixels = torch.zeros(batch, *spec.pixels.shape, dtype=torch.uint8, device=device)
-    return pixels, torch.ones(batch, *VALID.shape, dtype=torch.bool, device=device)
-
-
 def write_torchscript(graph: nn.Module, spec: ModelSpec, path: Path) -> None:
     """Trace ``graph`` (a module of ``export.graphs`` in PyTorch alone) into ``path``; any batch can be run after."""
     with warnings.catch_warnings(), torch.no_grad(), single_precision():  # a trace keeps whether TF32 is allowed
         warnings.simplefilter("ignore")  # TorchScript is deprecated; Triton's backend takes nothing else
-        traced = torch.jit.trace(Named(graph).eval(), example(spec, torch.device("cpu")), check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(Named(graph).eval(), example(spec, "cpu", 2), check_trace=False)  # type: ignore[no-untyped-call]
         _name_no_device(traced)
         torch.jit.save(traced, str(path))
 

@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import torch
+from torch._inductor import codecache, cpu_vec_isa
 
 from export.errors import ExportError
 from export.formats import pt2, torchscript, torchscript_half
@@ -118,11 +119,15 @@ def test_a_gpu_gets_the_network_in_half_precision_and_what_is_judged_is_that(
 ) -> None:
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(pt2, "write_pt2", lambda graph, *_: compiled.append(graph))
-    monkeypatch.setattr(pt2, "check_alone", lambda *_: None)  # there is no file
+    monkeypatch.setattr(pt2, "check_alone", lambda *_: "")  # there is no file
     monkeypatch.setattr(pt2, "compiled_for", lambda device: f"what {device} is")
     condition, grain = (replace(make_source(name), device=torch.device("cuda")) for name in ("condition", "grain"))
     for source in (condition, grain):
-        assert pt2.FORMAT.write(source, tmp_path / "model.pt2") == {"device": "cuda", "compiled_for": "what cuda is"}
+        assert pt2.FORMAT.write(source, tmp_path / "model.pt2") == {
+            "device": "cuda",
+            "compiled_for": "what cuda is",
+            "loads_alone": True,
+        }
     half, single = ({weight.dtype for weight in graph.parameters()} for graph in compiled)
     assert half == {torch.float16}
     assert single == {torch.float32}
@@ -156,14 +161,40 @@ def test_what_is_folded_is_the_same_network(make_source: MakeSource) -> None:
             torch.testing.assert_close(told, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_code_that_no_other_process_can_load_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("alone", "said"),
+    [
+        (pt2.ALONE, r"ends with code 1; it said: film.network.NetworkError: .*model\.pt2 cannot be loaded on cpu"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ends with SIGSEGV; it said: nothing"),
+        (
+            "import sys; sys.stderr.buffer.write(b'RuntimeError: CUDA \\xff\\nCompile it again'); sys.exit(3)",
+            "RuntimeError: CUDA",
+        ),
+    ],
+    ids=["no code", "killed", "no text"],
+)
+def test_code_that_no_other_process_can_load_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: str, said: str
+) -> None:
     file = tmp_path / "model.pt2"
     file.write_bytes(b"no code")
-    with pytest.raises(ExportError, match="another process that loads it ends with code 1; it said: RuntimeError"):
+    monkeypatch.setattr(pt2, "ALONE", alone)
+    with pytest.raises(ExportError, match=f"another process that loads it .*{said}"):
         pt2.check_alone(file, TOY, torch.device("cpu"))
-    monkeypatch.setattr(pt2, "ALONE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(ExportError, match="another process that loads it ends with SIGSEGV"):
-        pt2.check_alone(file, TOY, torch.device("cpu"))
+
+
+def test_loading_code_asks_no_compiler_what_the_processor_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask() -> NoReturn:
+        raise AssertionError("a compiler was asked")
+
+    def load(*_: Any, **__: Any) -> Any:
+        return codecache.get_device_information("cpu")
+
+    monkeypatch.setattr(cpu_vec_isa, "pick_vec_isa", ask)
+    monkeypatch.setattr(torch._inductor, "aoti_load_package", load)
+    assert load_module(tmp_path / "model.pt2", "cpu") == {}
+    with pytest.raises(AssertionError, match="a compiler was asked"):
+        load()
 
 
 def test_half_precision_in_torchscript_is_made_where_there_is_a_gpu_and_judged_as_that(
@@ -172,12 +203,14 @@ def test_half_precision_in_torchscript_is_made_where_there_is_a_gpu_and_judged_a
     condition = make_source("condition")
     assert torchscript_half.FORMAT.lacks(FILM_ORIGIN) == "film_origin is computed in single precision"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "--device cuda" in torchscript_half.FORMAT.lacks(condition.spec)
+    assert torchscript_half.FORMAT.lacks(condition.spec) == "it is for a GPU, and there is none"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert torchscript_half.FORMAT.lacks(condition.spec) == ""
 
     file = tmp_path / torchscript_half.FORMAT.files[0]
-    torchscript_half.FORMAT.write(condition, file)
+    with pytest.raises(ExportError, match="--device cuda"):
+        torchscript_half.FORMAT.write(condition, file)
+    torchscript_half.FORMAT.write(replace(condition, device=torch.device("cuda")), file)
     assert {weight.dtype for weight in load_module(file, "cpu").parameters()} == {torch.float16}
     (trial,) = torchscript_half.FORMAT.trials(condition)
     assert trial.arithmetic == "fp16"

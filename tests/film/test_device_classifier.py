@@ -55,6 +55,7 @@ def with_code(tmp_path: Path) -> Callable[[str], Path]:
             "file": code.name,
             "sha256": hashlib.sha256(code.read_bytes()).hexdigest(),
             "compiled_for": device,
+            "loads_alone": True,
         }
         (tmp_path / "model.pt2.json").write_text(json.dumps(manifest))
         return tmp_path

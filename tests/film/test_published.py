@@ -90,7 +90,7 @@ def test_machine_code_is_served_by_the_device_that_it_was_compiled_for_alone(fol
     names = "model.pt2, model.onnx"
     put(folder, "model.pt2", "these")
     file = manifest_file(folder / "model.pt2")
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"compiled_for": "this GPU, torch 2"}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"compiled_for": "this GPU, torch 2", "loads_alone": True}))
     assert choose(folder, names, compiled_for="this GPU, torch 2") == folder / "model.pt2"
     assert choose(folder, names, compiled_for="this GPU, torch 3") == folder / "model.onnx"
     assert choose(folder, names) == folder / "model.onnx"
@@ -106,3 +106,13 @@ def test_half_precision_is_for_a_gpu(tmp_path: Path) -> None:
     assert choose(tmp_path, names, compiled_for="a GPU", on_gpu=True) == tmp_path / HALF_FILE
     put(tmp_path, HALF_FILE, "others")
     assert choose(tmp_path, names, compiled_for="a GPU", on_gpu=True) == tmp_path / "model.pt"
+
+
+def test_machine_code_is_served_once_another_process_was_seen_to_load_it(tmp_path: Path) -> None:
+    for name in ("model.pt2", "model.pt"):
+        put(tmp_path, name, "these")
+    manifest = manifest_file(tmp_path / "model.pt2")
+    facts = json.loads(manifest.read_text()) | {"compiled_for": "this GPU"}
+    for loads, wanted in ((None, "model.pt"), (True, "model.pt2")):
+        manifest.write_text(json.dumps(facts | ({} if loads is None else {"loads_alone": loads})))
+        assert choose(tmp_path, "model.pt2, model.pt", compiled_for="this GPU") == tmp_path / wanted

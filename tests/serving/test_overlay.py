@@ -14,7 +14,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from film import specs
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
 from serving import leftovers
-from serving.composed import compose, config_file, forgets, keys_of, patched, read_configs, steps
+from serving.composed import compose, config_file, forgets, keys_of, patched, read_configs, steps, value_of
 from serving.errors import ServingError
 from serving.overlay import KEYS, Overlay, parse_overlay, read_overlay
 from serving.settings import DEFAULT_REPOSITORY, PROFILES
@@ -115,9 +115,11 @@ def test_a_step_that_this_profile_does_not_take_is_refused() -> None:
     assert NET in cuda
     with pytest.raises(ServingError, match=f"no model '{NET}'; there are film_origin, "):
         patched(cuda, parse_overlay({NET: {"instances": 2}}))
-    changed = patched(cuda, parse_overlay({FILM_ORIGIN.name: {"instances": 4, "threads": 8}}))
+    changed = patched(cuda, parse_overlay({FILM_ORIGIN.name: {"instances": 4, "threads": 8, "recorded": False}}))
     assert set(changed) == {FILM_ORIGIN.name}
-    assert changed[FILM_ORIGIN.name].parameters["threads"].string_value == "8"
+    said = changed[FILM_ORIGIN.name].parameters
+    assert (said["threads"].string_value, said["recorded"].string_value) == ("8", "false")
+    assert [value_of(configs[FILM_ORIGIN.name], "recorded") for configs in (cuda, changed)] == [True, False]
     with pytest.raises(ServingError, match="has no streams to set"):
         patched(cuda, parse_overlay({FILM_ORIGIN.name: {"streams": 2}}))
 
