@@ -5,7 +5,7 @@ CPU decodes anyway, so it is done here: other formats and odd JPEGs become the f
 which DALI passes through unchanged, and what is no picture becomes a black pixel and a reason.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -157,19 +157,29 @@ def _plain(blob: bytes) -> _Jpeg | None:
     """What `_by_pillow` makes of a file with nothing odd about it, in a part of the time; None for any other."""
     if len(blob) > specs.MAX_IMAGE_BYTES:
         return None
-    found, head = segments(blob, _PLAIN_SEGMENTS), list[Segment]()
+    found, head = _of_few_scans(segments(blob, _PLAIN_SEGMENTS)), list[Segment]()
     for segment in found:
         head.append(segment)
         if segment[1] == SCAN:
             break
     turned = plain_orientation(head)
     whole = None if turned is None else sound(chain(head, found))
-    if turned is None or whole is None or whole.scans > specs.MAX_JPEG_SCANS:
+    if turned is None or whole is None:
         return None
     pixels = whole.width * whole.height
     if pixels > specs.MAX_IMAGE_PIXELS or whole.scans * pixels > specs.MAX_SCANNED_PIXELS:
         return None
     return _upright(with_plain_exif(blob, turned, head), turned, (whole.width, whole.height))
+
+
+def _of_few_scans(found: Iterable[Segment]) -> Iterator[Segment]:
+    """What is ``found`` up to the last scan that a file may have: behind it there is no need to look."""
+    left = specs.MAX_JPEG_SCANS
+    for segment in found:
+        left -= segment[1] == SCAN
+        if left < 0:
+            return
+        yield segment
 
 
 def _by_pillow(blob: bytes) -> _Jpeg | None:

@@ -90,7 +90,9 @@ def test_machine_code_is_served_by_the_device_that_it_was_compiled_for_alone(fol
     names = "model.pt2, model.onnx"
     put(folder, "model.pt2", "these")
     file = manifest_file(folder / "model.pt2")
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"compiled_for": "this GPU, torch 2", "loads_alone": True}))
+    file.write_text(
+        json.dumps(json.loads(file.read_text()) | {"compiled_for": "this GPU, torch 2", "loads_alone": True})
+    )
     assert choose(folder, names, compiled_for="this GPU, torch 2") == folder / "model.pt2"
     assert choose(folder, names, compiled_for="this GPU, torch 3") == folder / "model.onnx"
     assert choose(folder, names) == folder / "model.onnx"
