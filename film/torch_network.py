@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from film import specs
@@ -15,19 +16,41 @@ CPU_BATCH = 4
 """Pictures a run on the CPU: its caches hold no more, and a batch of 64 would need gigabytes."""
 
 
+class _SinglePrecision:
+    """How many are within `single_precision`, and what the process's settings were before the first."""
+
+    def __init__(self) -> None:
+        self._changing, self._within, self._before = Lock(), 0, (False, False)
+
+    def enter(self, matmul: Any, cudnn: Any) -> None:
+        with self._changing:
+            if not self._within:
+                self._before = matmul.allow_tf32, cudnn.allow_tf32
+                matmul.allow_tf32 = cudnn.allow_tf32 = False  # ten bits of mantissa are no single precision
+            self._within += 1
+
+    def leave(self, matmul: Any, cudnn: Any) -> None:
+        with self._changing:
+            self._within -= 1
+            if not self._within:
+                matmul.allow_tf32, cudnn.allow_tf32 = self._before
+
+
+_SINGLE = _SinglePrecision()
+
+
 @contextmanager
 def single_precision() -> Iterator[None]:
     """Within it PyTorch computes f32 in that, without the TF32 that cuDNN would use by itself. The settings are the
-    process's, and are put back."""
+    process's, and are put back when nobody is within it any more, in whatever thread."""
     import torch
 
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False  # ten bits of mantissa are no single precision
+    settings = torch.backends.cuda.matmul, torch.backends.cudnn
+    _SINGLE.enter(*settings)
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        _SINGLE.leave(*settings)
 
 
 @contextmanager

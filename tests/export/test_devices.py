@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,7 +24,7 @@ from export.labelled import Pictures
 from export.parity import largest_difference
 from export.source import Source
 from film.specs import FILM_ORIGIN, FILM_ORIGIN_EXPLAIN, PARITY_TOLERANCE, VALID, ModelSpec, TensorSpec
-from film.torch_network import TorchNetwork, load_module
+from film.torch_network import TorchNetwork, load_module, single_precision
 
 MakeSource = Callable[[str], Source]
 TOY = ModelSpec("toy", 2, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
@@ -86,6 +87,19 @@ def eager_for_tf32() -> Iterator[None]:
 @pytest.mark.usefixtures("eager_for_tf32")
 def test_what_is_in_single_precision_is_never_run_in_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_everywhere(TOY, monkeypatch) == [(False, False)] * 3
+    assert torch.backends.cudnn.allow_tf32, "the process's setting is as it was"
+
+
+def test_threads_that_compute_in_single_precision_do_not_end_it_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    with ThreadPoolExecutor(1) as other:
+        first, second = single_precision(), single_precision()
+        other.submit(first.__enter__).result()
+        with second:
+            other.submit(first.__exit__, None, None, None).result()
+            assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.allow_tf32, "the process's setting is as it was"
 
 
