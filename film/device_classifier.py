@@ -65,7 +65,7 @@ class DeviceClassifier:
         self.file, self._network = _load(spec, folder, known, device, recorded)
         if self._network.unrecorded:
             _LOG.warning("%s is launched step by step, not recorded: %s", self.file, self._network.unrecorded)
-        faster = " ".join(f"--to {_FORMATS[name]}" for name in known[: known.index(self.file.name)])
+        faster = flags_to_export(known[: known.index(self.file.name)])
         self.slower = f"; faster: python -m export {spec.name} {faster} --device cuda" if on_gpu and faster else ""
 
     def __call__(self, blobs: Sequence[bytes]) -> Judged:
@@ -79,6 +79,11 @@ class DeviceClassifier:
         except RuntimeError:
             end_if_broken(self._device)
             raise
+
+
+def flags_to_export(names: Sequence[str]) -> str:
+    """What `python -m export` wants to hear to make those of the files that are for a GPU."""
+    return " ".join(f"--to {_FORMATS[name]}" for name in names if name in _FORMATS)
 
 
 def _load(

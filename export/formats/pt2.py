@@ -3,6 +3,7 @@
 It is machine code of the device that it was compiled on, so it is made where it will be served.
 """
 
+import json
 import pickle
 import re
 import shutil
@@ -88,7 +89,10 @@ def check_alone(path: Path, spec: ModelSpec, device: torch.device) -> str:
     if ended.returncode:
         how = signal.Signals(-ended.returncode).name if ended.returncode < 0 else f"code {ended.returncode}"
         raise ExportError(f"another process that loads it ends with {how}; it said: {_reason(ended.stderr)}")
-    return ended.stdout.decode(errors="replace").strip()
+    said = [line for line in ended.stdout.decode(errors="replace").splitlines() if line.startswith(UNRECORDED)]
+    if not said:
+        raise ExportError("another process that loads it ends before it says how it runs there")
+    return str(json.loads(said[-1].removeprefix(UNRECORDED)))
 
 
 def _reason(said: bytes) -> str:
@@ -98,7 +102,10 @@ def _reason(said: bytes) -> str:
     return (named or lines)[-1]
 
 
-ALONE = """
+UNRECORDED = "unrecorded: "
+"""How the line begins that answers us, as JSON: libraries print lines of their own."""
+ALONE = f"""
+import json
 import pickle
 import sys
 
@@ -108,7 +115,7 @@ file, spec, device = pickle.load(sys.stdin.buffer)
 network = load_torch_network(file, spec, device, recorded=True)
 for output in network(*example(spec, device)).values():
     output.cpu()
-print(network.unrecorded)
+print("\\n{UNRECORDED}" + json.dumps(network.unrecorded))
 """
 _SECONDS_ALONE = 180
 

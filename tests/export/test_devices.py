@@ -197,6 +197,20 @@ def test_code_that_no_other_process_can_load_is_not_published(
         pt2.check_alone(file, TOY, torch.device("cpu"))
 
 
+def test_what_libraries_print_is_no_reason_to_launch_step_by_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chatty = "print('a banner', end='', flush=True)"
+    answer = pt2.ALONE.splitlines()[-1]
+    assert pt2.UNRECORDED in answer
+    rest = f"import json, types; network = types.SimpleNamespace(unrecorded='it is on a CPU')\n{answer}\nprint('bye')"
+    monkeypatch.setattr(pt2, "ALONE", f"{chatty}\n{rest}")
+    assert pt2.check_alone(tmp_path / "model.pt2", TOY, torch.device("cpu")) == "it is on a CPU"
+    monkeypatch.setattr(pt2, "ALONE", chatty)
+    with pytest.raises(ExportError, match="before it says how it runs"):
+        pt2.check_alone(tmp_path / "model.pt2", TOY, torch.device("cpu"))
+
+
 def test_loading_code_asks_no_compiler_what_the_processor_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask() -> NoReturn:
         raise AssertionError("a compiler was asked")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from film import specs
-from film.device_classifier import DeviceClassifier
+from film.device_classifier import DeviceClassifier, flags_to_export
 from film.network import NetworkError, load_network
 from film.preprocess import preprocess
 from film.torch_network import compiled_for
@@ -87,3 +87,8 @@ def test_code_that_cannot_be_loaded_is_passed_over_with_a_warning(
 def test_what_cannot_be_loaded_at_all_is_said(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"model\.pt is missing"):
         DeviceClassifier(SPEC, tmp_path, "model.pt2, model.pt", "cpu")
+
+
+def test_only_files_for_a_gpu_are_asked_for() -> None:
+    assert flags_to_export(["model.pt2", "mine.pt", "model_half.pt"]) == "--to pt2 --to torchscript_half"
+    assert flags_to_export([]) == ""
