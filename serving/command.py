@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,12 +72,14 @@ def environment(settings: Settings, server: Server, inherited: Mapping[str, str]
     """The environment that makes Triton's Python models run in this Python, with this `film`.
 
     The stub looks for `python3` on PATH and takes that one's packages. Both are given by names that it can read.
+    PYTHONPATH in NVIDIA's container names a folder with DALI and all that it needs, another numpy too: ours go first.
     """
     kept = {name: value for name, value in inherited.items() if name != "PYTHONHOME"}
+    packages = [plain(Path(sysconfig.get_path("purelib")))] if kept.get("PYTHONPATH") else []
     ours = {
         "PATH": [plain(Path(sys.prefix)) / "bin"],
         "LD_LIBRARY_PATH": server.libraries,
-        "PYTHONPATH": [plain(Path(film.__file__).parents[1])],
+        "PYTHONPATH": [plain(Path(film.__file__).parents[1]), *packages],
     }
     joined = {
         name: os.pathsep.join([*map(str, folders), *filter(None, [kept.get(name, "")])])

@@ -16,12 +16,12 @@ from serving.errors import ServingError
 
 _PLAIN = re.compile(r"[\w./+@=,:~-]+", re.ASCII)
 _PLAINER = re.compile(r"[\w./]+", re.ASCII)
-"""DALI's backend hands the path of a pipeline to a shell as well, and itself refuses every other sign."""
+"""DALI's backend hands the path of a pipeline to a shell as well, and itself refuses every other sign, and '..'."""
 
 
 def plain(path: Path, *, for_dali: bool = False) -> Path:
     """``path``, or where its name is not plain a link to it whose name is; ServingError where none can be made."""
-    if (_PLAINER if for_dali else _PLAIN).fullmatch(str(path)):
+    if (_PLAINER if for_dali else _PLAIN).fullmatch(str(path)) and not (for_dali and ".." in str(path)):
         return path
     whole = path.absolute()
     link = folder(for_dali=for_dali) / "links" / hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]

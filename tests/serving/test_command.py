@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +94,14 @@ def test_this_python_and_this_film_go_first() -> None:
     assert made["PYTHONPATH"] == str(Path(film.__file__).parents[1])
     assert "PYTHONHOME" not in made
     assert made["LANG"] == "C"
+
+
+def test_packages_of_this_python_go_before_those_that_the_container_names() -> None:
+    made = environment(Settings(profile="native"), SERVER, {"PYTHONPATH": "/opt/tritonserver/backends/dali/wheel/dali"})
+    ours, packages, of_container = made["PYTHONPATH"].split(os.pathsep)
+    assert ours == str(Path(film.__file__).parents[1])
+    assert Path(packages, "numpy", "__init__.py").samefile(np.__file__)
+    assert of_container.startswith("/opt/tritonserver")
 
 
 @pytest.mark.parametrize(

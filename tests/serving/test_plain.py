@@ -52,6 +52,16 @@ def test_dali_s_backend_takes_fewer_signs(tmp_path: Path, cache: Path) -> None:
     assert plain(Path("/srv/models_2"), for_dali=True) == Path("/srv/models_2")
 
 
+def test_dali_s_backend_takes_no_way_up(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert plain(Path("../models")) == Path("../models")
+    link = plain(Path("../models"), for_dali=True)
+    assert ".." not in str(link)
+    assert link.samefile(tmp_path / "models")
+
+
 def test_a_relative_name_leads_there_from_anywhere(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

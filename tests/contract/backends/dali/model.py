@@ -30,6 +30,7 @@ class TritonPythonModel:
         assert args["model_instance_kind"] == "CPU", "there is no GPU here"
         definition = Path(args["model_repository"], args["model_version"], config["default_model_filename"])
         assert re.fullmatch(r"[A-Za-z0-9/._]+", str(definition)), f"{definition} has a forbidden character"
+        assert ".." not in str(definition), f"{definition} goes up"
         with tempfile.NamedTemporaryFile(suffix=".dali") as file:
             subprocess.run(["python3", "-c", SERIALISE, str(definition), file.name], check=True)
             self.pipeline = Pipeline.deserialize(
