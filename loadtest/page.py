@@ -55,7 +55,20 @@ do not count.</small></p>
 {% endfor %}{% endfor %}</table>
 <p><small>By Triton's own statistics, means of the step's requests; in and out is moving tensors.</small></p>
 
-<h2>What was measured</h2>
+{% if report.analyzed or report.unanalyzed %}<h2>By perf_analyzer</h2>
+<table>
+<tr><th>model<th>in flight<th>requests/s<th>pictures/s<th>median ms<th>95 %<th>99 %<th>queue ms<th>compute
+<th>network</tr>
+{% for r in report.analyzed %}<tr><td>{{ r.model }}<td>{{ r.level | number if r.mode == "concurrency" else "" }}
+<td>{{ r.level | number if r.mode == "rate" else "" }}<td>{{ r.pictures_per_second | number }}
+<td>{{ r.p50 | number }}<td>{{ r.p95 | number }}<td>{{ r.p99 | number }}<td>{{ r.queue | number }}
+<td>{{ r.compute | number }}<td>{{ r.network | number }}</tr>
+{% endfor %}</table>
+{% for line in report.unanalyzed %}<p class="bad">Not measured: {{ line }}</p>
+{% endfor %}<p><small>Triton's own load generator, on the same server with the same pictures, after the stages above. It
+asks one model at a time, and does not look at answers.</small></p>
+
+{% endif %}<h2>What was measured</h2>
 <table>
 {% for name, value in report.question.items() %}<tr><td>{{ name }}<td>{{ value }}</tr>
 {% endfor %}

@@ -15,6 +15,8 @@ from film.images import decode
 from film.specs import CLASSIFIERS
 from loadtest import plots
 from loadtest.page import PAGE
+from loadtest.perf.analyzer import Row
+from loadtest.perf.report import draw
 from loadtest.pictures import PicturesError
 from loadtest.results import Outcome
 from loadtest.strict_json import strict
@@ -24,12 +26,17 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Report:
-    """``machine`` is loadtest.machine.facts; ``question`` says what was sent, ``pictures`` of what sizes."""
+    """``machine`` is loadtest.machine.facts; ``question`` says what was sent, ``pictures`` of what sizes.
+
+    ``analyzed`` is what perf_analyzer measured at the same levels, if it was asked, and ``unanalyzed`` what it did not.
+    """
 
     machine: Mapping[str, Any]
     question: Mapping[str, Any]
     pictures: Mapping[str, float]
     outcomes: Sequence[Outcome]
+    analyzed: Sequence[Row] = ()
+    unanalyzed: Sequence[str] = ()
 
     @property
     def wrong(self) -> int:
@@ -52,12 +59,17 @@ def described(blobs: Sequence[bytes], names: Sequence[str]) -> dict[str, float]:
 
 
 def write(report: Report, out: Path) -> None:
-    """Put report.html, report.json and the plots into ``out``: curve.png, or for a shape each stage over time."""
+    """Put report.html, report.json and the plots into ``out``: curve.png, or for a shape each stage over time.
+
+    And perf_analyzer.png where that was asked.
+    """
     out.mkdir(parents=True, exist_ok=True)
     if report.question["shape"] == "constant":
         figures = {"curve": plots.curve(report.outcomes, title(report))}
     else:
         figures = {outcome.name: plots.over_time(outcome) for outcome in report.outcomes}
+    if report.analyzed:
+        figures["perf_analyzer"] = draw(report.analyzed)
     for name, png in figures.items():
         (out / f"{name}.png").write_bytes(png)
     (out / "report.json").write_text(json.dumps(strict(asdict(report)), indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
 from client import Client, Retry, ServerUnavailable
@@ -19,6 +19,8 @@ from film.specs import MAX_BATCH
 from loadtest import machine, stage
 from loadtest.ending import ended_by_sigterm
 from loadtest.levels import SHAPES, shape
+from loadtest.perf import beside
+from loadtest.perf.program import NAME, find_program
 from loadtest.pictures import MIXES, paths
 from loadtest.prepared import MODELS, prepare
 from loadtest.report import Report, described, number, write
@@ -27,6 +29,8 @@ from loadtest.stage import Stage, Target
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, PROFILES
 
+NOT_MEASURED = 1
+"""Exit code: some of it could not be measured."""
 WRONG_ANSWERS = 3
 """Exit code: the server answered, and not always rightly."""
 USERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -52,12 +56,13 @@ Examples:
   python -m loadtest run --rates 10,20,40,80 --mix small        arrivals that wait for nobody
   python -m loadtest run --users 32 --shape spike --seconds 60
   python -m loadtest run --users 16 --shape soak --seconds 3600
+  python -m loadtest run --users 1,8,32 --perf-analyzer         Triton's own load generator in the same report
   python -m loadtest run --host gpu-box:8001 --pictures my/scans --models film_origin
 
 \b
 Exit codes:
   0  measured (refused requests are a result, too)
-  1  could not be measured
+  1  could not be measured, or some of it by perf_analyzer
   3  measured, and the server gave wrong answers"""
 )
 @click.option("--users", default="", callback=_numbers, help="Users who wait for answers.  [default: 1,2,4,...,64]")
@@ -84,6 +89,9 @@ Exit codes:
 )
 @click.option("--seed", default=0, show_default=True, help="Of the pictures, their order and arrivals.")
 @click.option("--timeout", type=click.FloatRange(1), default=30.0, show_default=True, help="Seconds for an answer.")
+@click.option(
+    "--perf-analyzer", is_flag=True, help="Ask it too, at the same levels: `python -m loadtest.perf --fetch`."
+)
 @click.option("--host", help="A running server, as in localhost:8001 or http://localhost:8000; else one is started.")
 @click.option("--pid", default=0, help="Of that server, if it runs here: for its processor time and memory.")
 @click.option("--profile", type=click.Choice([known.name for known in PROFILES]), default="cpu", show_default=True)
@@ -101,6 +109,9 @@ def command(**options: Any) -> None:
     Writes OUT/report.html and report.json, curve.png (or a plot over time of each stage that has a shape), all of them
     after each stage; and a folder for each with Locust's own page and tables, and a line for every request.
     """
+    if options["perf_analyzer"] and options["shape_name"] != "constant":
+        raise click.UsageError("--perf-analyzer knows no shapes: leave --shape out.")
+    program = find_program() if options["perf_analyzer"] else None
     console = Console(stderr=True)
     out: Path = options["out"]
     out.mkdir(parents=True, exist_ok=True)
@@ -124,14 +135,24 @@ def command(**options: Any) -> None:
             with console.status("starting the server"):
                 target = running.enter_context(_target(options, Path(temporary)))
             report = Report(facts, _question(options), seen, [])
-            for outcome in _outcomes(_stages(options), target, out, console):
+            stages = _stages(options)
+            for outcome in _outcomes(stages, target, out, console):
                 report = replace(report, outcomes=[*report.outcomes, outcome])
                 write(report, out)  # each time: whatever ends a later stage costs nothing of the earlier ones
+            if program:
+                planned = beside.sweeps(stages, target, MODELS[options["models"]], options["seconds"])
+                done = beside.analyze(program, planned, made.blobs, out / NAME)
+                for rows, missing in track(done, NAME, len(planned), console=console):
+                    report = replace(report, analyzed=rows, unanalyzed=missing)
+                    write(report, out)
     Console().print(_table(report.outcomes))
     console.print(f"Written to {out / 'report.html'}; numbers, plots and Locust's pages are beside it.")
     if report.wrong:
         console.print(f"The server gave {report.wrong} wrong answers.", style="red")
         raise SystemExit(WRONG_ANSWERS)
+    if report.unanalyzed:
+        console.print("\n".join(["Not measured:", *report.unanalyzed]), style="red")
+        raise SystemExit(NOT_MEASURED)
 
 
 def _check(url: str, models: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from film.specs import IMAGE
+from loadtest.levels import Arrivals
 from loadtest.perf.program import NAME, AnalyzerError, Program
 
 Mode = Literal["concurrency", "rate"]
@@ -35,9 +36,10 @@ _NEAR = 1e-6
 class Sweep:
     """One call of perf_analyzer.
 
-    ``levels`` is start:end:step of requests in flight, or in mode "rate" of requests/s that come by chance. ``batch``
-    is pictures a request, ``seconds`` the length of a measuring window; windows are repeated until three of them agree
-    within ``stability`` percent, ``trials`` times at most.
+    ``levels`` is start:end:step of requests in flight, or in mode "rate" of requests/s that come by chance, if
+    ``arrivals`` does not say otherwise. ``url`` is host:port, of HTTP where ``http``. ``batch`` is pictures a request,
+    ``seconds`` the length of a measuring window; windows are repeated until three of them agree within ``stability``
+    percent, ``trials`` times at most.
     """
 
     model: str
@@ -49,6 +51,8 @@ class Sweep:
     stability: float = 10.0
     trials: int = 10
     shared_memory: bool = False
+    arrivals: Arrivals = "poisson"
+    http: bool = False
 
     def __post_init__(self) -> None:
         number = r"\d+" if self.mode == "concurrency" else r"\d+(\.\d+)?"
@@ -114,12 +118,13 @@ def command(program: Path, sweep: Sweep, inputs: Path, table: Path) -> list[str]
     Asynchronous, because with a thread a request a busy client could not hold a rate.
     """
     shared = ["--shared-memory=system", f"--output-shared-memory-size={_OUTPUT_BYTES}"] if sweep.shared_memory else []
-    chance = ["--request-distribution=poisson"] if sweep.mode == "rate" else []
+    distribution = "poisson" if sweep.arrivals == "poisson" else "constant"
+    chance = [f"--request-distribution={distribution}"] if sweep.mode == "rate" else []
     return [
         str(program),
         *("-m", sweep.model),
         *("-u", sweep.url),
-        *("-i", "grpc"),
+        *("-i", "http" if sweep.http else "grpc"),
         *("-b", str(sweep.batch)),
         *("-f", str(table)),
         "--async",
@@ -135,6 +140,7 @@ def command(program: Path, sweep: Sweep, inputs: Path, table: Path) -> list[str]
 
 def run(program: Program, sweep: Sweep, inputs: Path, folder: Path) -> list[Row]:
     """Make ``sweep``; its CSV and what it said stay in ``folder``. AnalyzerError where it measured nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
     table, log = folder / f"{sweep.name}.csv", folder / f"{sweep.name}.log"
     table.unlink(missing_ok=True)
     with log.open("wb") as said:

@@ -1,5 +1,6 @@
 """perf_analyzer's rows as a page, a picture and plain values."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +25,7 @@ def write_report(rows: Sequence[Row], about: Mapping[str, Any], missing: Sequenc
     (folder / "report.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(markdown(rows, about, missing), encoding="utf-8")
     if rows:
-        _draw(rows, folder / "report.png")
+        (folder / "report.png").write_bytes(draw(rows))
 
 
 def markdown(rows: Sequence[Row], about: Mapping[str, Any], missing: Sequence[str]) -> str:
@@ -58,8 +59,8 @@ def _curves(rows: Sequence[Row], mode: Mode) -> Iterator[tuple[str, list[Row]]]:
             yield model, chosen
 
 
-def _draw(rows: Sequence[Row], file: Path) -> None:
-    """Left how many pictures/s so many requests in flight bring, right what 99 of 100 wait at a rate."""
+def draw(rows: Sequence[Row]) -> bytes:
+    """PNG. Left how many pictures/s so many requests in flight bring, right what 99 of 100 wait at a rate."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -76,4 +77,6 @@ def _draw(rows: Sequence[Row], file: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    figure.savefig(file, dpi=120)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from tritonclient.utils import serialize_byte_tensor
 
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION
+from loadtest.__main__ import main as load
 from loadtest.perf.__main__ import main
 from loadtest.perf.analyzer import Sweep, command, read_table, write_inputs
 from loadtest.perf.program import AnalyzerError, find_program, get_program
@@ -43,7 +44,8 @@ table = pathlib.Path(sys.argv[sys.argv.index("-f") + 1])
 if (here / "fail").exists():
     sys.exit("Failed to obtain stable measurement")
 first = "Request Rate" if "--request-rate-range" in told else "Concurrency"
-start, end, step = [*map(int, told.get("--request-rate-range", told.get("--concurrency-range")).split(":")), 1][:3]
+span = [*map(int, told.get("--request-rate-range", told.get("--concurrency-range")).split(":"))]
+start, end, step = [*span, *span, 1][:3] if len(span) == 1 else [*span, 1][:3]
 levels = range(start, end + 1, step)
 lines = [f"{{level}},57.25,235,1973,9151,190,11346,17,0,21874,28557,29768,34766" for level in levels]
 if (here / "gives up").exists():
@@ -291,3 +293,43 @@ def test_the_real_program_measures_the_real_server(picture: Path, server: Any, t
     for row in rows:
         assert row["pictures_per_second"] > 0
         assert 0 < row["compute"] < row["p99"]
+
+
+@pytest.mark.e2e
+def test_it_stands_in_the_report_of_a_load_test(server: Any, stand_in: Path, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ["run", "--host", server.grpc_url, "--perf-analyzer", "--models", "film_origin", "--pictures", picture]
+    asked += ["--users", 2, "--rates", 3, "--arrivals", "fixed", "--seconds", 2, "--warmup", 0.2, "--out", out]
+    ran = CliRunner().invoke(load, [*map(str, asked)])
+    assert ran.exit_code == 0, ran.output
+    report = json.loads((out / "report.json").read_text())
+    assert [(row["mode"], row["level"], row["p99"]) for row in report["analyzed"]] == [
+        ("concurrency", 2, 34.766),
+        ("rate", 3, 34.766),
+    ]
+    assert "<h2>By perf_analyzer</h2>" in (out / "report.html").read_text()
+    assert (out / "perf_analyzer.png").stat().st_size > 0
+    users, rate = map(json.loads, (stand_in / "asked.jsonl").read_text().splitlines())
+    assert {"--concurrency-range=2", "--measurement-interval=500", server.grpc_url} <= set(users)
+    assert {"--request-rate-range=3", "--request-distribution=constant", "--stability-percentage=50"} <= set(rate)
+
+    (stand_in / "fail").touch()
+    ran = CliRunner().invoke(load, [*map(str, asked)])
+    assert ran.exit_code == 1
+    report = json.loads((out / "report.json").read_text())
+    assert (len(report["outcomes"]), report["analyzed"]) == (2, []), "what Locust measured is there all the same"
+    assert "Failed to obtain stable measurement" in report["unanalyzed"][0]
+
+
+def test_a_load_test_that_wants_it_says_at_once_that_it_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr("loadtest.perf.program.FOLDER", tmp_path / "fetched")
+    ran = CliRunner().invoke(load, ["run", "--perf-analyzer", "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 1
+    assert "python -m loadtest.perf --fetch" in " ".join(ran.output.split())
+    ran = CliRunner().invoke(load, ["run", "--perf-analyzer", "--shape", "spike", "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 2
+    assert not (tmp_path / "out").exists()
