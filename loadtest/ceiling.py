@@ -60,6 +60,8 @@ Not threads with a network each: OpenVINO binds the first stream of every networ
 HALVES = ("decoding", "network")
 """All cores at one half of the work alone, the first with a process a core."""
 _BY_CORE = ("a process a core", "decoding")
+_WARMS_ITSELF = "decoders beside the network"
+"""It fills its queue, and judges as many pictures as that holds, before its time begins."""
 
 
 class InProcess:
@@ -264,7 +266,8 @@ def _open(cores: set[int], spec: ModelSpec, blobs: Sequence[bytes], decoder: Dec
 
 def _rate(way: str, seconds: float) -> Rate:
     (work,) = _work
-    work.run(way, WARM_UP * seconds)
+    if way != _WARMS_ITSELF:
+        work.run(way, WARM_UP * seconds)
     worked, started = time.process_time(), time.perf_counter()
     rate = work.run(way, seconds)
     spent = (time.perf_counter() - started) * work.cores

@@ -1,5 +1,6 @@
 """What the tests of every room may use."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before torch reads it: cores are shared among the processes of the suite (pytest-xdist's, if any), and the threads of
+# one that wait for each other must not keep the other from working.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // _PROCESSES)))
 settings.register_profile("suite", deadline=None)  # no test asserts a time: another may have the core
 settings.load_profile("suite")
 # A shell's background jobs ignore Ctrl-C, and what they start inherits that; programs under test should not.
