@@ -22,7 +22,7 @@ from film.specs import DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
 from training import negative_condition_scene as scene
 from training.data import darkroom
 from training.data.darkroom import visibility
-from training.data.darkroom.negative import TRAINING_WORLD, World, photograph_negative
+from training.data.darkroom.negative import NOISE, TRAINING_WORLD, World, photograph_negative
 from training.data.darkroom.stocks import CURVES
 from training.data.made_with import PIXELS
 from training.data.pictures import Data
@@ -185,6 +185,8 @@ def _one(
     It is drawn anew while it is open to dispute whether a defect shows.
     """
     damaged = index % 2 == 1
+    if damaged and world.blank and rng.random() < 2 * world.blank:
+        return *_blank(rng, world), index % len(sources)
     how_many = int(rng.choice([1, 2, 3], p=[0.7, 0.22, 0.08])) if damaged else 0
     names = [str(name) for name in rng.choice(DEFECTS, how_many, replace=False)]
     for attempt in range(TRIES):
@@ -196,6 +198,20 @@ def _one(
     else:  # a source without any contrast: what was asked for is as good an answer as any
         seen = negative.severity > 0
     return crop_resize(negative.image, SIZE), place_defects(negative.mask) & seen[:, None, None], number
+
+
+def _blank(rng: np.random.Generator, world: World) -> tuple[Picture, NDArray[np.bool_]]:
+    """The square and the places of a negative without a picture: as it is, or exposed, developed and taken by phone.
+
+    It is an underexposure that left nothing: whatever noise there is outweighs what contrast there is (see
+    ``visibility.faintness``).
+    """
+    if rng.random() < 0.5:
+        everywhere = np.zeros((len(DEFECTS), PLACES, PLACES), bool)
+        everywhere[DEFECTS.index(NOISE)] = True
+        return scene.nothing(SIZE, rng), everywhere
+    negative = photograph_negative(scene.nothing(scene.RENDERED, rng), rng, [NOISE], world)
+    return crop_resize(negative.image, SIZE), place_defects(negative.mask)
 
 
 def _read(path: Path) -> Picture:

@@ -1,4 +1,4 @@
-"""Which part of a photograph is the scene in front of the simulated camera, and in which colours."""
+"""Which part of a photograph is the scene before the simulated camera, and in which colours; or that there is none."""
 
 import cv2
 import numpy as np
@@ -28,6 +28,14 @@ def frame(source: Picture, rng: np.random.Generator, world: World) -> Picture:
     scale = RENDERED / min(h, w)
     part = np.asarray(cv2.resize(part, (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA), np.uint8)
     return _recolour(part, rng) if rng.random() < world.recoloured else part
+
+
+def nothing(side: int, rng: np.random.Generator) -> Picture:
+    """A square (side, side, 3) of one colour, or of one that passes into another; of deepest and lightest ones too."""
+    first, second = rng.choice([0.0, 255.0], (2, 1)) if rng.random() < 0.3 else rng.uniform(0, 255, (2, 3))
+    across = np.linspace(0, 1, side)[:, None, None] * (rng.random() < 0.5)
+    ramp = np.broadcast_to(first + (second - first) * across, (side, side, 3))
+    return np.ascontiguousarray(np.rot90(ramp, rng.integers(4)).round().astype(np.uint8))
 
 
 def _mirrored(source: Picture, height: int, width: int) -> Picture:

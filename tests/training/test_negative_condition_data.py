@@ -63,6 +63,23 @@ def test_every_negative_says_which_photograph_it_is_of(negatives: Negatives) -> 
     assert set(negatives.photographs.tolist()) <= set(range(6))
 
 
+def test_negatives_without_a_picture_are_noise_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    all_blank = replace(TRAINING_WORLD, blank=0.5)
+    made = simulate(replace(order(folder, count=16), world=all_blank), tmp_path)
+    damaged = made.places[1::2].flatten(2).float().mean(2)
+    assert made.readable[::2].all(), "every other negative is without damage, and has a picture"
+    noise = DEFECTS.index("noise")
+    assert (damaged[:, noise] > 0.2).all()
+    assert not damaged[:, [index for index in range(len(DEFECTS)) if index != noise]].any()
+    as_it_is = [np.ptp(np.diff(square.numpy().astype(int), axis=axis)) for square in made.pixels[1::2] for axis in (0,)]
+    assert len({step <= 2 for step in as_it_is}) == 2, "some are even, some are photographs with grain and dust"
+
+
+def test_nobody_is_judged_by_negatives_without_a_picture() -> None:
+    assert TRAINING_WORLD.blank > 0
+    assert JUDGING_WORLD.blank == 0
+
+
 def test_the_same_order_gives_the_same_negatives(folder: Path, negatives: Negatives, tmp_path: Path) -> None:
     again = simulate(order(folder), tmp_path)
     other = simulate(order(folder, count=2, seed=2), tmp_path)

@@ -62,3 +62,15 @@ def test_scenes_are_recoloured_where_the_world_says_so(share: float) -> None:
 def test_sources_are_kept_small_and_small_ones_as_they_are() -> None:
     assert scenes.shrink(photograph(90, 120), 30).shape == (30, 40, 3)
     assert scenes.shrink(photograph(90, 120), 100).shape == (90, 120, 3)
+
+
+def test_nothing_is_one_colour_or_passes_evenly_into_another() -> None:
+    drawn = [scenes.nothing(64, np.random.default_rng(seed)).astype(int) for seed in range(60)]
+    for square in drawn:
+        for axis in (0, 1):
+            assert np.ptp(np.diff(square, axis=axis), axis=axis).max() <= 1, "no step is more than rounding"
+    spans = [np.ptp(square.reshape(-1, 3), axis=0).max() for square in drawn]
+    assert 10 < spans.count(0) < 50
+    assert max(spans) == 255
+    assert any((square == 255).all() for square in drawn)
+    assert any((square == 0).all() for square in drawn)

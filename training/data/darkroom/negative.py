@@ -66,11 +66,15 @@ class World:
     """Least and largest share of a photograph's height in a frame; above 1 its mirror images go on around it."""
     recoloured: float = 0.0
     """Share of the scenes in other colours than they were photographed in."""
+    blank: float = 0.0
+    """Share of the negatives on which there is no picture: one colour, or one that passes into another."""
 
 
 HELD_OUT = ("Ektar 100", "Fujifilm 200", "Portra 160")
 """Films that no negative to train on is made of."""
-TRAINING_WORLD = World(tuple(name for name in load_stocks() if name not in HELD_OUT), range(0, 400), (0.3, 1.8), 0.35)
+TRAINING_WORLD = World(
+    tuple(name for name in load_stocks() if name not in HELD_OUT), range(0, 400), (0.3, 1.8), 0.35, 0.03
+)
 JUDGING_WORLD = World(HELD_OUT, range(1000, 1100))
 
 
