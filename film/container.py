@@ -15,8 +15,12 @@ from film.markers import next_marker
 _ALONE, _END, _SCAN = (0x01, 0xD8), 0xD9, 0xDA
 _SEQUENTIAL = (0xC0, 0xC1)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_PNG_COMPRESSED = (b"iCCP", b"zTXt", b"iTXt")
 _STRIPS, _TILES = 273, 324
 """TIFF's tags of where the parts of the pixels are."""
+_FEW = {254, 256, 257, 258, 259, 262, 266, 274, 277, 278, 282, 283, 284, 296, 317, 322, 323, 338, 339, 530}
+"""TIFF's tags of a few values at most, all of which become numbers of Python as soon as a picture is opened."""
+_PALETTE, _LONGEST_PALETTE = 320, 3 * 2**16
 _MOST_TAGS = 65_535
 
 
@@ -74,11 +78,12 @@ def _segments(data: bytes) -> Iterator[int]:
 
 
 def _chunks(data: bytes) -> Iterator[int]:
-    """1 for each chunk of a PNG; what is behind its end does not matter."""
+    """1 for each chunk of a PNG, more for one that is inflated; what is behind its end does not matter."""
     place = 8
     while place < len(data):
-        yield 1
-        if data[place + 4 : place + 8] == b"IEND":
+        kind = data[place + 4 : place + 8]
+        yield specs.PARTS_A_PNG_TEXT if kind in _PNG_COMPRESSED else 1
+        if kind == b"IEND":
             return
         place += 12 + int.from_bytes(data[place : place + 4], "big")
 
@@ -93,7 +98,8 @@ def _riff_chunks(data: bytes) -> Iterator[int]:
 
 
 def _strips(data: bytes) -> Iterator[int]:
-    """How many strips or tiles the first page of a TIFF has, and the tags that are more than TIFF 6.0 has room for."""
+    """How many strips or tiles the first page of a TIFF has, values of its other tags that are read at once, and the
+    tags that are more than TIFF 6.0 has room for."""
     order, big = "<" if data[:2] == b"II" else ">", data[2:4] in (b"+\0", b"\0+")
     head, entry = ("8xQ", "HHQQ") if big else ("4xI", "HHII")
     try:
@@ -104,8 +110,10 @@ def _strips(data: bytes) -> Iterator[int]:
         one = struct.Struct(order + entry)
         for number in range(tags):
             tag, _, count, _ = one.unpack_from(data, place + count_of.size + number * one.size)
-            if tag in (_STRIPS, _TILES):
+            if tag in (_STRIPS, _TILES) or tag in _FEW:
                 yield count
+            elif tag == _PALETTE:
+                yield max(0, count - _LONGEST_PALETTE)
     except struct.error:
         return  # it is cut short, and whoever reads it will say so
 

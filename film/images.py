@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from film import specs
+from film import specs, tiff
 from film.container import check_parts, check_scans
 from film.errors import DamagedImage, EmptyImage, ImageError, ImageTooLarge, UnsupportedImage
 
@@ -21,9 +21,9 @@ JPEG_FORMATS = ("JPEG", "MPO")
 """What Pillow calls a JPEG once it is open; MPO is one with a preview behind it, as some phones write."""
 _BACKGROUND = (255, 255, 255)
 _ORIENTATION = 0x0112
-_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR = 254, 258, 259, 262, 284
-"""Tags of TIFF 6.0: what kind of page it is, bits of each sample, and how samples are packed, meant and laid out."""
 _STRIP_PIXELS = 2**20
+_PNG_DEEP_COLOUR = b"\x10\x02"
+"""Bits of a sample, and RGB, in the header of a PNG."""
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 _READ_BY_CONVERT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
@@ -31,6 +31,8 @@ _READ_BY_CONVERT = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 warnings.filterwarnings("ignore", module=r"PIL\.")
 # Pillow's own bomb guard stops at 179 megapixels, below what a drum scan has; `open_image` applies our limit instead.
 Image.MAX_IMAGE_PIXELS = None
+# A colour profile of a scanner may have some megabytes, and so may what an editor noted; Pillow stops at one.
+PngImagePlugin.MAX_TEXT_CHUNK = specs.MAX_PNG_TEXT_BYTES
 
 
 def decode(
@@ -70,31 +72,22 @@ def open_image(
         try:
             image = Image.open(io.BytesIO(data), formats=[kind])
         except UnidentifiedImageError:
-            rare = ", or of a rare kind: save it with 8 or 16 bits a colour" if kind == "TIFF" else ""
+            rare = (
+                ", or of a rare kind: save it as grey or RGB of 8 or 16 bits, without alpha" if kind == "TIFF" else ""
+            )
             raise DamagedImage(f"{kind} is damaged or cut short: its header cannot be read{rare}") from None
         if kind == "TIFF":
-            _check_tiff(image, data)
+            tiff.check_tiff(image, data)
+        if kind == "PNG" and data[24:26] == _PNG_DEEP_COLOUR:
+            image.info.pop("transparency", None)  # the colour that is clear has 16 bits, and is looked for in 8
     width, height = image.size
+    if kind == "WEBP":
+        max_pixels = min(max_pixels, specs.MAX_WEBP_PIXELS)
     if width * height > max_pixels:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels; the limit is {max_pixels:,} in all")
     if kind == "JPEG":
         check_scans(data, width * height)
     return image
-
-
-def _check_tiff(image: Image.Image, data: bytes) -> None:
-    """Refuse what would be decoded without a word, and wrongly."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    kind = tags.get(_SUBFILE, 0)
-    thumbnail = isinstance(kind, int) and kind & 1
-    if thumbnail or data[4:11] == b"\x10\0\0\0CR\2":  # Canon's CR2 begins with a preview that does not say so
-        raise UnsupportedImage(
-            "TIFF begins with a thumbnail, as cameras' raw files do; develop it, or save the picture by itself"
-        )
-    if (tags.get(_PLANAR), tags.get(_COMPRESSION, 1)) == (2, 1) and max(tags.get(_BITS, (1,))) > 8:
-        raise UnsupportedImage(
-            "TIFF of 16 bits with each colour by itself (planar) is not read uncompressed; save it interleaved"
-        )
 
 
 def orientation(image: Image.Image) -> int:
@@ -121,29 +114,32 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     """RGB as stored, (height, width, 3). Strip by strip: Pillow copies several times, up to 12 bytes a pixel."""
     if image.mode not in (*_GREY_16_BIT, *_READ_BY_CONVERT) and not image.has_transparency_data:
         raise UnsupportedImage(f"{image.format} with pixels of kind {image.mode!r} is not read; save it as 8 or 16 bit")
-    # Pillow knows of 8 bits only that zero may be white.
-    turned = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC, 0) == 0  # type: ignore[attr-defined]
     width, height = image.size
     pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         strip = image.crop((0, top, width, bottom)) if rows < height else image
-        pixels[top:bottom] = _grey(strip, turned) if image.mode in _GREY_16_BIT else np.asarray(_to_rgb(strip))
+        pixels[top:bottom] = _grey(strip, image) if image.mode in _GREY_16_BIT else np.asarray(_to_rgb(strip, image))
     return pixels
 
 
-def _grey(image: Image.Image, zero_is_white: bool) -> NDArray[np.uint8]:
-    """The high bytes of 16-bit grey, (height, width, 1)."""
-    high_byte = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-    return (np.uint8(255) - high_byte if zero_is_white else high_byte)[..., np.newaxis]
+def _grey(strip: Image.Image, image: Image.Image) -> NDArray[np.uint8]:
+    """The highest eight bits of a ``strip`` of an ``image`` of 16-bit or 12-bit grey, (height, width, 1)."""
+    of_tiff = image.format == "TIFF"
+    lowest = (tiff.bits(image) if of_tiff else 16) - 8
+    high = (np.asarray(strip).astype(np.uint16) >> lowest).astype(np.uint8)
+    return (np.uint8(255) - high if of_tiff and tiff.zero_is_white(image) else high)[..., np.newaxis]
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+def _to_rgb(strip: Image.Image, image: Image.Image) -> Image.Image:
+    """A ``strip`` of ``image``: laid over white where it is transparent."""
+    if strip.mode == "La":  # has the alpha in its grey
+        strip = strip.convert("LA")
+    if strip.has_transparency_data and (image.format != "TIFF" or tiff.has_alpha(image)):
+        rgba = strip.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (*_BACKGROUND, 255)), rgba).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return strip if strip.mode == "RGB" else strip.convert("RGB")
 
 
 @contextmanager

@@ -189,10 +189,16 @@ MAX_IMAGE_BYTES = 256 * 2**20
 """Largest encoded picture that is looked at: a 24-megapixel 16-bit TIFF is 144 MB."""
 MAX_IMAGE_PIXELS = 200_000_000
 """Largest picture that is decoded; checked from the header, before any memory is spent."""
+MAX_WEBP_PIXELS = 100_000_000
+"""The same of a WebP: libwebp's decoder holds two canvases and more, 15 bytes a pixel, and a file of 38 bytes may ask
+for as many as it likes."""
 LARGE_IMAGE_PIXELS = 50_000_000
 """Of larger pictures each preprocessing process decodes one at a time, whatever its threads."""
 MAX_PARTS, BYTES_A_PART = 2**16, 256
 """How many segments, chunks or strips a file may have, and for how many bytes one more."""
+MAX_PNG_TEXT_BYTES, PARTS_A_PNG_TEXT = 2**24, 2**10
+"""How long what a chunk of a PNG has in compressed form may be, a colour profile for one; and for how many parts such a
+chunk counts, as a thousandth of that is enough to ask for it all."""
 MAX_JPEG_SCANS, MAX_SCANNED_PIXELS = 100, 20 * MAX_IMAGE_PIXELS
 """How often a JPEG may have its decoder go over its pixels, and over how many in all. Encoders write ten to twenty
 scans; libtiff takes no more than a hundred either. A pixel costs 2 or 3 nanoseconds each time."""

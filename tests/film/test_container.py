@@ -49,14 +49,18 @@ def webp_with_chunks() -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
-def tiff_of_strips(rows: int, *, big: bool = False, tags: int = 0) -> bytes:
-    """A grey picture one pixel wide, a row a strip, all of them the same; or as many ``tags`` of no meaning."""
+def tiff_of_strips(rows: int, *, big: bool = False, tags: int = 0, listed: tuple[int, int] | None = None) -> bytes:
+    """A grey picture one pixel wide, a row a strip, all of them the same; or as many ``tags`` of no meaning.
+
+    Or with a tag, the first of ``listed``, of as many values as the second says.
+    """
     entry, head = ("<HHQQ", b"II+\0\x08\0\0\0") if big else ("<HHII", b"II*\0")
     first = len(head) + (8 if big else 4)
     offset = 400
     known = [(256, 3, 1, 1), (257, 4, 1, rows), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
     known += [(273, 4, rows, offset), (278, 3, 1, 1), (279, 4, rows, offset + 4 * rows)]
     known += [(60000, 3, 1, 0)] * tags
+    known += [(listed[0], 3, listed[1], 8)] if listed else []
     body = head + struct.pack("<Q" if big else "<I", first) + struct.pack("<Q" if big else "<H", len(known))
     body += b"".join(struct.pack(entry, *one) for one in known)
     return body.ljust(offset, b"\0") + struct.pack("<I", 8) * rows + struct.pack("<I", 1) * rows
@@ -71,6 +75,8 @@ PARTS = {
     "strips of a TIFF": tiff_of_strips(MANY),
     "strips of a BigTIFF": tiff_of_strips(MANY, big=True),
     "tags of a BigTIFF": tiff_of_strips(8, big=True, tags=2 * MANY),
+    "values of a tag of a TIFF": tiff_of_strips(8, listed=(339, MANY)),
+    "colours of a palette": tiff_of_strips(8, listed=(320, 4 * MANY)),
 }
 SCANS = {
     "scan after scan": last_scan_again(PROGRESSIVE, specs.MAX_JPEG_SCANS),

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,14 +30,23 @@ def encode(image: Image.Image, file_format: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def png(width: int, height: int, depth: int, colour_type: int, rows: bytes) -> bytes:
-    """A PNG written by hand, for the kinds that Pillow does not write."""
+def png(
+    width: int,
+    height: int,
+    depth: int,
+    colour_type: int,
+    rows: bytes,
+    before: tuple[bytes, bytes] | None = None,
+    times: int = 1,
+) -> bytes:
+    """A PNG written by hand, for the kinds that Pillow does not write; the chunk ``before`` is before its pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    more = chunk(*before) * times if before else b""
+    body = chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
 
 
@@ -97,16 +107,17 @@ def deep(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
     return (pixels.astype("<u2") << 8) | np.uint16(0x7F)
 
 
-def tiff(samples: NDArray[np.uint16], more: Mapping[int, int] = MappingProxyType({}), before: bytes = b"") -> bytes:
-    """An uncompressed TIFF of 16 bits of (h, w) grey or (h, w, 3) RGB, with ``more`` tags; planar if they say so.
+def tiff(samples: NDArray[Any], more: Mapping[int, int] = MappingProxyType({}), before: bytes = b"") -> bytes:
+    """An uncompressed TIFF of 8 or 16 bits of (h, w) grey or (h, w, 3) RGB, with ``more`` tags; planar if they say so.
 
     ``before`` stands between header and tags.
     """
     height, width, *colours = samples.shape
     count = math.prod(colours)
     planes = [samples[..., plane] for plane in range(count)] if more.get(284) == 2 else [samples]
-    strips = [plane.astype("<u2").tobytes() for plane in planes]
-    tags: dict[int, list[int]] = {256: [width], 257: [height], 258: [16] * count, 259: [1], 262: [2 if colours else 1]}
+    strips = [plane.tobytes() for plane in planes]
+    bits = [8 * samples.itemsize] * count
+    tags: dict[int, list[int]] = {256: [width], 257: [height], 258: bits, 259: [1], 262: [2 if count > 2 else 1]}
     tags |= {273: [0] * len(strips), 277: [count], 278: [height], 279: [len(strip) for strip in strips]}
     tags |= {tag: [value] for tag, value in more.items()}
     start = 8 + len(before)
@@ -128,13 +139,74 @@ def test_16_bit_grey_in_which_zero_is_white_is_turned_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "words"), [({284: 2}, "planar.*save it interleaved"), ({254: 1}, "begins with a thumbnail.*develop it")]
+    ("more", "words"),
+    [({284: 2}, "planar.*save it interleaved"), ({254: 1}, "begins with a thumbnail.*develop it")],
 )
 def test_a_tiff_that_would_be_decoded_wrongly_is_refused(more: dict[int, int], words: str) -> None:
     for decode in (images.decode, fast.decode):
         with pytest.raises(UnsupportedImage, match=words):
             decode(tiff(deep(GRADIENT), more))
     assert images.decode(tiff(deep(GRADIENT), dict.fromkeys(more, 0) | {284: 1})).shape == GRADIENT.shape
+
+
+@pytest.mark.parametrize(
+    ("samples", "more", "words"),
+    [
+        (GRADIENT[..., 0], {262: 0, 284: 2}, "whose zero is white.*planar; save it interleaved"),
+        (np.packbits(GRADIENT[..., 0] > 99, 1), {256: 40, 258: 1, 284: 2}, "fewer than 8 bits.*planar"),
+        (GRADIENT, {262: 8, 284: 2}, "CIELab.*planar.*save it as RGB"),
+        (GRADIENT, {262: 6}, "fewer values of colour.*save it as RGB"),
+    ],
+    ids=["white is zero", "bilevel", "CIELab", "YCbCr"],
+)
+def test_so_are_others(samples: NDArray[Any], more: dict[int, int], words: str) -> None:
+    for decode in (images.decode, fast.decode):
+        with pytest.raises(UnsupportedImage, match=words):
+            decode(tiff(samples, more))
+
+
+def test_12_bit_grey_is_as_light_as_it_is() -> None:
+    twelve = GRADIENT[..., 0].astype(int) * 4095 // 255
+    pairs = [np.array([[a >> 4, (a & 15) << 4 | b >> 8, b & 255] for a, b in row.reshape(-1, 2)]) for row in twelve]
+    packed = np.stack(pairs).reshape(len(pairs), -1).astype(np.uint8)
+    np.testing.assert_array_equal(images.decode(tiff(packed, {256: 40, 258: 12}))[..., 1], twelve >> 4)
+
+
+def test_a_fourth_sample_that_nobody_calls_transparency_is_none() -> None:
+    infrared = np.zeros((24, 40, 1), np.uint8)
+    for samples in (np.dstack([GRADIENT, infrared]), np.dstack([deep(GRADIENT), infrared.astype("<u2")])):
+        np.testing.assert_array_equal(images.decode(tiff(samples)), GRADIENT)
+    assert (images.decode(tiff(np.dstack([GRADIENT, infrared]), {338: 2})) == 255).all(), "this one is clear"
+
+
+def test_grey_with_its_transparency_worked_in_is_read() -> None:
+    opaque = np.dstack([GRADIENT[..., 0], np.full((24, 40), 255, np.uint8)])
+    np.testing.assert_array_equal(images.decode(tiff(opaque, {338: 1}))[..., 1], GRADIENT[..., 0])
+
+
+def test_a_clear_colour_of_16_bits_is_not_looked_for_in_8() -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in np.full((24, 40, 3), 0x1280, ">u2"))
+    clear = png(40, 24, 16, 2, rows, before=(b"tRNS", struct.pack(">3H", 0x12, 0x12, 0x12)))
+    assert (images.decode(clear) == 0x12).all()
+
+
+@pytest.mark.parametrize("kind", ["iCCP", "zTXt"])
+def test_a_colour_profile_may_be_long_and_many_are_no_picture(kind: str) -> None:
+    rows, megabytes = b"".join(b"\0" + row.tobytes() for row in GRADIENT), bytes(3 * 2**20)
+    chunk = (kind.encode(), b"profile\0\0" + zlib.compress(megabytes))
+    np.testing.assert_array_equal(images.decode(png(40, 24, 8, 2, rows, before=chunk)), GRADIENT)
+    with pytest.raises(ImageTooLarge, match="consists of more than"):
+        images.decode(png(40, 24, 8, 2, rows, before=chunk, times=100))
+
+
+def test_a_webp_of_few_bytes_does_not_ask_for_gigabytes() -> None:
+    small = encode(Image.new("RGB", (16, 16)), "WEBP", lossless=True)
+    at = small.index(b"VP8L") + 9
+    side = 14_142 - 1
+    large = small[:at] + struct.pack("<I", side | side << 14) + small[at + 4 :]
+    with pytest.raises(ImageTooLarge, match="14142 x 14142 pixels; the limit is 100,000,000"):
+        images.open_image(large)
+    assert images.open_image(encode(Image.new("RGB", (16_000, 6_000)), "JPEG")).size == (16_000, 6_000)
 
 
 def test_a_canon_raw_file_is_refused_too() -> None:
