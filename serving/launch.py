@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,12 +25,16 @@ from serving.settings import Settings, profile
 from serving.watch import Watch
 from serving.wheel import find_wheel
 
+_SHARED_MEMORY = 512 * 2**20
+"""Bytes below which a user is warned: a batch of 64 takes 94 MB at each step of film_origin, and there are several."""
+
 
 def launch(settings: Settings) -> NoReturn:
     """Become Triton: this process's id, terminal and signals are the server's. ServingError where it cannot start.
 
     As the first process of a container it stays an init, and a child becomes Triton.
     """
+    _make_ordinary()
     check(settings)
     if os.getpid() == 1:
         init.stand_by()
@@ -37,7 +42,7 @@ def launch(settings: Settings) -> NoReturn:
     server = find_container(settings) if profile(settings.profile).backends else find_wheel()
     overlay = read_overlay(settings.overlay, settings.profile) if settings.overlay else Overlay()
     leftovers.remove_all()
-    for warning in explained_otherwise(settings):
+    for warning in (*explained_otherwise(settings), *little_shared_memory()):
         print(f"Warning: {warning}", file=sys.stderr)
     repository = _composed(settings, overlay)
     if settings.ready_file is not None:
@@ -50,6 +55,34 @@ def launch(settings: Settings) -> NoReturn:
     if overlay.cores:
         os.sched_setaffinity(0, overlay.cores)  # Triton and the processes of its models take it over
     os.execve(argv[0], argv, variables)
+
+
+def _make_ordinary() -> None:
+    """What whoever starts programs may have changed, and Triton, its models and the watcher rely on.
+
+    All three standard streams are there: a descriptor of ours that took the place of one would be closed, or written
+    to, by somebody else. Children that end are waited for and not forgotten.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest that is free, which is this one
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def little_shared_memory(place: Path = Path("/dev/shm")) -> Iterator[str]:
+    """What to do where the memory that Triton shares with its models' processes is too small for large batches."""
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return
+    size = found.f_frsize * found.f_blocks
+    if size < _SHARED_MEMORY:
+        yield (
+            f"{place} holds {size / 2**20:,.0f} MiB, and batches of many pictures will be refused: give it "
+            f"{_SHARED_MEMORY / 2**20:,.0f} MiB or more (docker run --shm-size=2g)."
+        )
 
 
 def _forget(ready_file: Path) -> None:

@@ -115,6 +115,26 @@ def test_a_server_stops_with_the_process_that_wanted_it() -> None:
     assert eventually(lambda: not remains(int(done.stdout))), remains(int(done.stdout))
 
 
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+def test_a_server_without_standard_streams_is_guarded_all_the_same(closed: str, tmp_path: Path) -> None:
+    """A descriptor of the watcher's had the number of one, and was replaced. Ignored children are no reason either."""
+    ready = tmp_path / "ready"
+    with subprocess.Popen(["sleep", "1000"]) as wanting:
+        settings = replace(quick_settings(), ready_file=ready, stop_with=wanting.pid)
+        command = [sys.executable, "-m", "serving", *arguments(settings)]
+        command = ["sh", "-c", f"trap '' CHLD; exec \"$@\" {closed}", "sh", *command]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+            try:
+                assert eventually(ready.is_file)
+                assert remains(server.pid)
+                wanting.kill()
+                assert server.wait(60) == 0
+            finally:
+                wanting.kill()
+                server.kill()
+    assert eventually(lambda: not remains(server.pid)), remains(server.pid)
+
+
 def test_a_port_that_is_taken_meanwhile_ends_the_start_with_the_log(tmp_path: Path) -> None:
     settings = replace(quick_settings(), http_port=on_free_ports().grpc_port)
     with (

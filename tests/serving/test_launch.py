@@ -1,6 +1,7 @@
 """What is checked before Triton is started, through the command line that a user types."""
 
 import importlib.util
+import os
 import shutil
 import socket
 import sys
@@ -14,7 +15,7 @@ from click.testing import CliRunner, Result
 from film import specs
 from serving import container, gpu
 from serving.cli import serve
-from serving.launch import explained_otherwise
+from serving.launch import explained_otherwise, little_shared_memory
 from serving.server import on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
@@ -170,6 +171,17 @@ def test_an_explanation_of_another_network_than_the_served_one_is_named(tmp_path
     (said,) = explained_otherwise(settings)
     assert "film_origin_explain explains another network than film_origin" in said
     assert list(explained_otherwise(replace(settings, models=(specs.FILM_ORIGIN_EXPLAIN.name,)))) == []
+
+
+def test_little_shared_memory_is_told_of_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for megabytes, warned in ((64, True), (2048, False)):
+        held = os.statvfs_result((4096, 4096, megabytes * 256, 0, 0, 0, 0, 0, 0, 255))
+        monkeypatch.setattr(os, "statvfs", lambda _, held=held: held)
+        said = list(little_shared_memory())
+        assert bool(said) is warned
+        assert all("holds 64 MiB" in one and "--shm-size" in one for one in said)
+    monkeypatch.undo()
+    assert list(little_shared_memory(tmp_path / "nowhere")) == []
 
 
 def test_native_backends_that_are_nowhere_are_refused(
