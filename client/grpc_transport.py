@@ -22,8 +22,14 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # gRPC's own waits between connection attempts grow to two minutes; a server that starts should be found at once.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # No wait, whatever it is called, but how long an attempt may take: with encryption that is several round trips.
+    ("grpc.min_reconnect_backoff_ms", 5000),
+    # A connection may go silent: a gateway forgot it, or a laptop slept. Who waits for an answer finds out before the
+    # time for it is over, and asks again on another. Triton ends a connection at the third ping without data, and gRPC
+    # sends two.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
 ]
 _NO_PROXY = [("grpc.enable_http_proxy", 0)]
 """gRPC takes a proxy from the environment, for this very machine too unless `no_proxy` says otherwise."""

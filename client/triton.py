@@ -41,8 +41,9 @@ _KINDS: dict[str, type[ClientError]] = {
     "504": RequestTimeout,
 }
 """gRPC and HTTP statuses; any other is the server's own failure."""
-_TOO_MANY = "batch-size must be <="
-"""How Triton's core words its refusal of a batch over a model's limit; the status alone does not tell."""
+_TOO_MANY = ("batch-size must be <=", "Failed to increase the shared memory pool size")
+"""How Triton's core words its refusal of a batch over a model's limit, and its Python backend that the machine has not
+as much shared memory as the batch needs; the status alone does not tell."""
 _RESTRICTED = "is restricted, expecting header"
 """How it says that it wants a key for this; over gRPC with the status of a server that is down, too."""
 _COMING_BACK = ("is not healthy", "has no available versions", "Unable to find shared memory region")
@@ -87,7 +88,7 @@ def output_arrays(result: Any, request: Request) -> Response:
 def translated(error: InferenceServerException, address: str, timeout: float) -> ClientError:
     """The error of ours for one of tritonclient's."""
     text, status = error.message() or "no reason given", error.status() or ""
-    if _TOO_MANY in text:
+    if any(words in text for words in _TOO_MANY):
         return RequestTooLarge(f"{address} refused the batch: {text}")
     if QUEUE_FULL.lower() in text.lower():
         return overloaded(address, text)

@@ -17,6 +17,7 @@ from client.triton import translated
         ("[request id: <id_unknown>] Exceeds maximum queue size", "503", ServerOverloaded),
         ("unexpected shape", "StatusCode.INVALID_ARGUMENT", RequestRejected),
         ("batch-size must be <= 64", "StatusCode.INVALID_ARGUMENT", RequestTooLarge),
+        ("Failed to increase the shared memory pool size for key 'x'", "StatusCode.INTERNAL", RequestTooLarge),
     ],
 )
 def test_only_what_passes_by_itself_is_unavailable(words: str, status: str, kind: type[ClientError]) -> None:
