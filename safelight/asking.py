@@ -5,7 +5,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -83,6 +83,18 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Seconds for one request, its retries included.",
     )
     return url(timeout(command))
+
+
+def models_option(known: Sequence[str], what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --models: some of ``known``, with commas between them; all of them unless it is given."""
+
+    def names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+        found = tuple(filter(None, (name.strip() for name in value.split(","))))
+        if not found or not set(found) <= set(known):
+            raise click.BadParameter(f"{value!r} is not one or more of {', '.join(known)}, with commas between them")
+        return found
+
+    return click.option("--models", default=",".join(known), show_default=True, callback=names, help=what)
 
 
 @contextmanager

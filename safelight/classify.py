@@ -2,15 +2,15 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from film.specs import CLASSIFIERS, CLIENT_BATCH, CLIENT_CONCURRENCY, MAX_BATCH
-from safelight.asking import SOME_FAILED, on_terminal, say, server_errors, server_options, with_progress
+from safelight.asking import SOME_FAILED, models_option, on_terminal, say, server_errors, server_options, with_progress
 from safelight.files import files_argument, find_pictures
 
-_NAMES = tuple(spec.name for spec in CLASSIFIERS)
 _EPILOG = """\b
 Examples:
   safelight classify scan-01.jpg scan-02.tif
@@ -29,13 +29,6 @@ understood, 3 no server answers or it does not answer as it should,
 """
 
 
-def _models(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    names = tuple(filter(None, (name.strip() for name in value.split(","))))
-    if not names or not set(names) <= set(_NAMES):
-        raise click.BadParameter(f"{value!r} is not one or more of {', '.join(_NAMES)}, with commas between them")
-    return names
-
-
 def _prior(words: tuple[str, ...]) -> float | dict[str, float] | None:
     """What --prior says: a number, or shares by label; ValueError where it says neither."""
     if not words:
@@ -51,7 +44,7 @@ def _prior(words: tuple[str, ...]) -> float | dict[str, float] | None:
 @click.command(epilog=_EPILOG)
 @files_argument
 @server_options
-@click.option("--models", default=",".join(_NAMES), show_default=True, callback=_models, help="Which to ask.")
+@models_option([spec.name for spec in CLASSIFIERS], "Which to ask.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line for each picture, as soon as it is there."
 )
@@ -124,7 +117,7 @@ def classify(
                     if as_json:
                         say(json.dumps(one.to_dict(maps=maps), allow_nan=False))
                     else:
-                        seen.append(one)
+                        seen.append(replace(one, defect_map=None))  # of an archive they would be gigabytes
                     failed = failed or one.error is not None
             finally:
                 if seen:  # also where the server went away or somebody ended it: what was answered is not lost

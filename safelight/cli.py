@@ -1,5 +1,6 @@
 """The ``safelight`` command: a list of commands, each loaded from its room when it is asked for."""
 
+import io
 import signal
 import sys
 from importlib import import_module
@@ -69,3 +70,5 @@ class _Lazy(click.Group):
 @click.version_option(package_name="safelight")
 def main() -> None:
     """Film photography, judged by a Triton server: film or digital, readable or damaged, and the positive."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file may be called what the terminal has no signs for

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 import client.client
 from client import FakeTransport, Request, RequestRejected, Response, ServerUnavailable
 from client.transport import Address
-from film.specs import FILM_ORIGIN
+from film.specs import FILM_ORIGIN, PUBLIC_MODELS
 from safelight.cli import main
 
 
@@ -279,6 +279,17 @@ def test_status_says_ready_and_has_a_code_for_scripts(server: FakeTransport) -> 
     result = run("status", "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["ready"] is False
+
+
+def test_status_can_be_asked_of_some_models(server: FakeTransport) -> None:
+    assert run("status").stdout.count("ready") == 1 + len(PUBLIC_MODELS)
+    result = run("status", "--models", "film_origin,negative_inversion")
+    assert result.exit_code == 0
+    assert [line.split() for line in result.stdout.splitlines()[1:]] == [
+        ["film_origin", "ready"],
+        ["negative_inversion", "ready"],
+    ]
+    assert run("status", "--models", "film_organ").exit_code == 2
 
 
 def test_the_address_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

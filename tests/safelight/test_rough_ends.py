@@ -124,6 +124,27 @@ def test_streams_that_are_closed_from_the_start_are_no_reason_to_stop(arguments:
     assert done.returncode == 3, "no server, which a traceback would not say"
 
 
+ANSWERED = """
+import sys
+
+import client.client
+from client import FakeTransport
+from safelight.cli import main
+
+client.client.open_transport = lambda url, asynchronous: FakeTransport()
+main(sys.argv[1:])
+"""
+
+
+def test_a_name_that_the_terminal_has_no_signs_for_is_shown_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "日本.jpg").write_bytes(b"picture")
+    command = [sys.executable, "-c", ANSWERED, "classify", str(tmp_path)]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert b"\\u65e5\\u672c.jpg" in done.stdout, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 class _NotTriton(BaseHTTPRequestHandler):
     said = b""
 
