@@ -17,7 +17,7 @@ from client import Client, ClientError, Explanation, Positive, Prediction
 from film.errors import ImageError
 from film.images import decode
 from film.ops.overlay import overlay
-from film.specs import GRPC_PORT, PICTURE_SUFFIXES
+from film.specs import FILM_ORIGIN_EXPLAIN, GRPC_PORT, PICTURE_SUFFIXES
 
 ADDRESS = os.environ.get("SAFELIGHT_URL", f"localhost:{GRPC_PORT}")
 SHOWN = 900  # longest side in pixels of what is sent to the browser (Streamlit would print a docstring here)
@@ -39,6 +39,12 @@ def ask(pictures: Sequence[bytes], *, explain: bool, negatives: bool) -> Iterato
         client.iter_invert(pictures) if negatives else repeat(None, len(pictures)),
         strict=True,
     )
+
+
+def _explains_not() -> bool:
+    """Whether the server is there and the model is not that explains: one may do without it."""
+    client = connect(ADDRESS)
+    return client.ready([]) and not client.ready([FILM_ORIGIN_EXPLAIN.name])
 
 
 def describe(prediction: Prediction) -> str:
@@ -96,6 +102,9 @@ def main() -> None:
     negatives = st.toggle("They are negatives: show positives, and where the defects are")
     if not uploads:
         return
+    if explain and _explains_not():
+        explain = False
+        st.caption(f"Where film shows is not drawn: the server was started without {FILM_ORIGIN_EXPLAIN.name}.")
     pictures = [upload.getvalue() for upload in uploads]
     bar = st.progress(0.0, "Looking ...")
     try:

@@ -7,6 +7,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+import client.client
+from client import FakeTransport
+from film.specs import FILM_ORIGIN_EXPLAIN
+
 PAGE = Path(__file__).parents[2] / "app" / "main.py"
 
 
@@ -57,6 +61,20 @@ def test_every_kind_of_picture_is_shown_with_its_map_only_if_it_is_wanted(
 
     shown.toggle[0].set_value(False).run()
     assert captions(shown) == [""] * len(kinds)
+
+
+def test_a_server_that_does_not_explain_judges_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Few(FakeTransport):
+        async def is_ready(self, model: str | None, timeout: float) -> bool:
+            return model != FILM_ORIGIN_EXPLAIN.name
+
+    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: Few())
+    shown = page(monkeypatch, "few:8001")
+    shown.file_uploader[0].set_value([("good.jpg", picture(), "image/jpeg")]).run()
+    assert not shown.exception
+    assert not shown.error
+    assert "without film_origin_explain" in shown.caption[1].value
+    assert captions(shown) == [""]
 
 
 def test_without_a_server_the_page_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
