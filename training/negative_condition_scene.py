@@ -31,9 +31,10 @@ def frame(source: Picture, rng: np.random.Generator, world: World) -> Picture:
 
 
 def nothing(side: int, rng: np.random.Generator) -> Picture:
-    """A square (side, side, 3) of one colour, or of one that passes into another; of deepest and lightest ones too."""
-    first, second = rng.choice([0.0, 255.0], (2, 1)) if rng.random() < 0.3 else rng.uniform(0, 255, (2, 3))
-    across = np.linspace(0, 1, side)[:, None, None] * (rng.random() < 0.5)
+    """A square (side, side, 3) of one colour, or of one that passes into another; many are black or white."""
+    ends = [rng.choice([0.0, 255.0], 1) if rng.random() < 0.4 else rng.uniform(0, 255, 3) for _ in range(2)]
+    first, second = (np.broadcast_to(end, 3) for end in ends)
+    across = np.linspace(0, 1, side)[:, None, None] * (rng.random() < 0.6)
     ramp = np.broadcast_to(first + (second - first) * across, (side, side, 3))
     return np.ascontiguousarray(np.rot90(ramp, rng.integers(4)).round().astype(np.uint8))
 

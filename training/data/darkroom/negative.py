@@ -73,7 +73,7 @@ class World:
 HELD_OUT = ("Ektar 100", "Fujifilm 200", "Portra 160")
 """Films that no negative to train on is made of."""
 TRAINING_WORLD = World(
-    tuple(name for name in load_stocks() if name not in HELD_OUT), range(0, 400), (0.3, 1.8), 0.35, 0.03
+    tuple(name for name in load_stocks() if name not in HELD_OUT), range(0, 400), (0.3, 1.8), 0.35, 0.08
 )
 JUDGING_WORLD = World(HELD_OUT, range(1000, 1100))
 
