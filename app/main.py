@@ -102,12 +102,12 @@ def main() -> None:
     negatives = st.toggle("They are negatives: show positives, and where the defects are")
     if not uploads:
         return
-    if explain and _explains_not():
-        explain = False
-        st.caption(f"Where film shows is not drawn: the server was started without {FILM_ORIGIN_EXPLAIN.name}.")
     pictures = [upload.getvalue() for upload in uploads]
     bar = st.progress(0.0, "Looking ...")
     try:
+        if explain and _explains_not():
+            explain = False
+            st.caption(f"Where film shows is not drawn: the server was started without {FILM_ORIGIN_EXPLAIN.name}.")
         for number, answers in enumerate(ask(pictures, explain=explain, negatives=negatives)):
             st.subheader(uploads[number].name)
             show(pictures[number], answers)

@@ -26,10 +26,11 @@ _OPTIONS = [
     # No wait, whatever it is called, but how long an attempt may take: with encryption that is several round trips.
     ("grpc.min_reconnect_backoff_ms", 5000),
     # A connection may go silent: a gateway forgot it, or a laptop slept. Who waits for an answer finds out before the
-    # time for it is over, and asks again on another. Triton ends a connection at the third ping without data, and gRPC
-    # sends two.
+    # time for it is over, and asks again on another. Not sooner: gRPC gives its measuring pings as long, whose answers
+    # wait behind megabytes on a slow wire, and a Triton that `safelight serve` did not start ends a connection after
+    # four minutes of a ping a minute.
     ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 50_000),
 ]
 _NO_PROXY = [("grpc.enable_http_proxy", 0)]
 """gRPC takes a proxy from the environment, for this very machine too unless `no_proxy` says otherwise."""

@@ -15,7 +15,8 @@ from film.markers import next_marker
 _ALONE, _END, _SCAN = (0x01, 0xD8), 0xD9, 0xDA
 _SEQUENTIAL = (0xC0, 0xC1)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_PNG_COMPRESSED = (b"iCCP", b"zTXt", b"iTXt")
+_PNG_COMPRESSED, _INFLATED = (b"iCCP", b"zTXt", b"iTXt"), 16
+"""Chunks that are inflated, to a thousand times their bytes at most; so many of those count as one part more."""
 _STRIPS, _TILES = 273, 324
 """TIFF's tags of where the parts of the pixels are."""
 _FEW = {254, 256, 257, 258, 259, 262, 266, 274, 277, 278, 282, 283, 284, 296, 317, 322, 323, 338, 339, 530}
@@ -81,8 +82,8 @@ def _chunks(data: bytes) -> Iterator[int]:
     """1 for each chunk of a PNG, more for one that is inflated; what is behind its end does not matter."""
     place = 8
     while place < len(data):
-        kind = data[place + 4 : place + 8]
-        yield specs.PARTS_A_PNG_TEXT if kind in _PNG_COMPRESSED else 1
+        kind, length = data[place + 4 : place + 8], int.from_bytes(data[place : place + 4], "big")
+        yield 1 + (min(length // _INFLATED, specs.PARTS_A_PNG_TEXT) if kind in _PNG_COMPRESSED else 0)
         if kind == b"IEND":
             return
         place += 12 + int.from_bytes(data[place : place + 4], "big")

@@ -198,7 +198,7 @@ MAX_PARTS, BYTES_A_PART = 2**16, 256
 """How many segments, chunks or strips a file may have, and for how many bytes one more."""
 MAX_PNG_TEXT_BYTES, PARTS_A_PNG_TEXT = 2**24, 2**10
 """How long what a chunk of a PNG has in compressed form may be, a colour profile for one; and for how many parts such a
-chunk counts, as a thousandth of that is enough to ask for it all."""
+chunk counts if it asks for all of that, for which a thousandth is enough."""
 MAX_JPEG_SCANS, MAX_SCANNED_PIXELS = 100, 20 * MAX_IMAGE_PIXELS
 """How often a JPEG may have its decoder go over its pixels, and over how many in all. Encoders write ten to twenty
 scans; libtiff takes no more than a hundred either. A pixel costs 2 or 3 nanoseconds each time."""

@@ -10,7 +10,8 @@ from PIL import Image
 
 from film.errors import UnsupportedImage
 
-_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _EXTRA, _SUBSAMPLING = 254, 258, 259, 262, 284, 338, 530
+_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 254, 258, 259, 262, 266
+_PLANAR, _EXTRA, _SUBSAMPLING = 284, 338, 530
 _UNCOMPRESSED, _ZERO_IS_WHITE, _YCBCR, _CIELAB, _SEPARATE = 1, 0, 6, 8, 2
 _CANON_RAW = b"\x10\0\0\0CR\2"
 """From the fifth byte on of a CR2, which begins with a preview that does not say so."""
@@ -18,7 +19,7 @@ _CANON_RAW = b"\x10\0\0\0CR\2"
 
 def check_tiff(image: Image.Image, data: bytes) -> None:
     """UnsupportedImage for what would be decoded without a word, and wrongly."""
-    for reason in _reasons(_tags(image), data):
+    for reason in _reasons(image, data):
         raise UnsupportedImage(f"TIFF {reason}")
 
 
@@ -40,9 +41,10 @@ def has_alpha(image: Image.Image) -> bool:
     return _EXTRA in _tags(image)
 
 
-def _reasons(tags: Any, data: bytes) -> Iterator[str]:
+def _reasons(image: Image.Image, data: bytes) -> Iterator[str]:
+    tags = _tags(image)
     raw, planar = tags.get(_COMPRESSION, 1) == _UNCOMPRESSED, tags.get(_PLANAR) == _SEPARATE
-    kind, depths = tags.get(_PHOTOMETRIC), _several(tags, _BITS, 1)
+    kind, depths = tags.get(_PHOTOMETRIC, _ZERO_IS_WHITE), _several(tags, _BITS, 1)
     subfile = tags.get(_SUBFILE, 0)
     if (isinstance(subfile, int) and subfile & 1) or data[4:11] == _CANON_RAW:
         yield "begins with a thumbnail, as cameras' raw files do; develop it, or save the picture by itself"
@@ -50,9 +52,13 @@ def _reasons(tags: Any, data: bytes) -> Iterator[str]:
         yield "of 16 bits with each colour by itself (planar) is not read uncompressed; save it interleaved"
     if planar and kind == _CIELAB:
         yield "in CIELab with each channel by itself (planar) is not read; save it as RGB"
-    if planar and raw and (kind == _ZERO_IS_WHITE or min(depths) < 8):
+    if planar and raw and (kind == _ZERO_IS_WHITE or (min(depths) < 8 and image.mode != "1")):
         yield "whose zero is white, or of fewer than 8 bits, is not read uncompressed and planar; save it interleaved"
-    if kind == _YCBCR and raw and _several(tags, _SUBSAMPLING, 2, 2) != (1, 1):
+    if planar and raw and tags.get(_FILL_ORDER, 1) != 1:
+        yield "whose bits are in reverse order is not read uncompressed and planar; save it interleaved"
+    if planar and (image.mode in ("LA", "La", "PA") or (image.mode == "RGBA" and not raw and _EXTRA not in tags)):
+        yield "with a channel beyond its colours, each by itself (planar), is not read; save it interleaved"
+    if kind == _YCBCR and raw and len(depths) > 1 and _several(tags, _SUBSAMPLING, 2, 2) != (1, 1):
         yield "with fewer values of colour than of brightness is not read uncompressed; save it as RGB"
 
 

@@ -111,6 +111,8 @@ def command(**options: Any) -> None:
     """
     if options["perf_analyzer"] and options["shape_name"] != "constant":
         raise click.UsageError("--perf-analyzer knows no shapes: leave --shape out.")
+    if options["perf_analyzer"] and parse_address(options["host"] or "localhost").secure:
+        raise click.UsageError("--perf-analyzer asks without encryption here: name a --host that does without.")
     program = find_program() if options["perf_analyzer"] else None
     console = Console(stderr=True)
     out: Path = options["out"]

@@ -78,10 +78,10 @@ def little_shared_memory(place: Path = Path("/dev/shm")) -> Iterator[str]:
     except OSError:
         return
     size = found.f_frsize * found.f_blocks
-    if size < _SHARED_MEMORY:
+    if 0 < size < _SHARED_MEMORY:  # 0 is without a limit
         yield (
             f"{place} holds {size / 2**20:,.0f} MiB, and batches of many pictures will be refused: give it "
-            f"{_SHARED_MEMORY / 2**20:,.0f} MiB or more (docker run --shm-size=2g)."
+            f"{_SHARED_MEMORY / 2**20:,.0f} MiB or more (docker run --shm-size=4g)."
         )
 
 

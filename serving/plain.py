@@ -21,7 +21,7 @@ _PLAINER = re.compile(r"[\w./]+", re.ASCII)
 
 def plain(path: Path, *, for_dali: bool = False) -> Path:
     """``path``, or where its name is not plain a link to it whose name is; ServingError where none can be made."""
-    if (_PLAINER if for_dali else _PLAIN).fullmatch(str(path)) and not (for_dali and ".." in str(path)):
+    if _is_plain(path, for_dali):
         return path
     whole = path.absolute()
     link = folder(for_dali=for_dali) / "links" / hashlib.sha256(os.fsencode(whole)).hexdigest()[:12]
@@ -35,11 +35,10 @@ def plain(path: Path, *, for_dali: bool = False) -> Path:
 def folder(*, for_dali: bool = False) -> Path:
     """Where links are kept: in the user's cache, or in the temporary folder where the cache has no plain name."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute()
-    allowed = _PLAINER if for_dali else _PLAIN
-    if allowed.fullmatch(str(cache)):
+    if _is_plain(cache, for_dali):
         return cache / "safelight"
     temporary = Path(tempfile.gettempdir(), f"safelight_{os.getuid()}")
-    if not allowed.fullmatch(str(temporary)):
+    if not _is_plain(temporary, for_dali):
         raise ServingError(
             f"Triton needs names of plain letters, digits and signs, and neither {cache} nor {temporary} is one: "
             "set XDG_CACHE_HOME to a folder that has such a name."
@@ -73,6 +72,11 @@ def place(source: Path, target: Path, *, program: bool = False) -> None:
     else:
         fresh.symlink_to(source)
     fresh.replace(target)
+
+
+def _is_plain(path: Path, for_dali: bool) -> bool:
+    name = str(path)
+    return bool(_PLAINER.fullmatch(name)) and ".." not in name if for_dali else bool(_PLAIN.fullmatch(name))
 
 
 def _no_room(place: Path, error: OSError) -> ServingError:

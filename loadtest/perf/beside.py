@@ -52,6 +52,6 @@ def analyze(
         try:
             rows += run(program, sweep, inputs, out / sweep.levels)
         except AnalyzerError as error:
-            missing.append(f"{sweep.levels}: {error}")
+            missing.append(f"{sweep.mode} {sweep.levels}: {error}")
         yield list(rows), list(missing)
     inputs.unlink()  # all pictures once more

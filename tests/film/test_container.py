@@ -16,6 +16,8 @@ from film.ops import fast
 
 MANY = specs.MAX_PARTS * 11 // 10
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+NOTED = b"iTXt" + b"Comment\0\0\0\0\0twelve chars"
+NOTE = struct.pack(">I", len(NOTED) - 4) + NOTED + struct.pack(">I", zlib.crc32(NOTED))
 EMPTY_CHUNK = struct.pack(">I4sI", 0, b"prVt", zlib.crc32(b"prVt"))
 
 
@@ -33,10 +35,10 @@ def last_scan_again(data: bytes, times: int, *, between: bytes = b"") -> bytes:
     return data[:end] + (between + data[tables:end]) * times + data[end:]
 
 
-def with_chunks(chunk: bytes) -> bytes:
+def with_chunks(chunk: bytes, times: int = MANY) -> bytes:
     data = encoded("PNG")
     place = data.index(b"IDAT") - 4
-    return data[:place] + chunk * MANY + data[place:]
+    return data[:place] + chunk * times + data[place:]
 
 
 def with_segments(between: bytes) -> bytes:
@@ -89,6 +91,7 @@ FINE = {
     "zeros behind a PNG": encoded("PNG") + bytes(12 * MANY),
     "zeros behind a WebP": encoded("WEBP") + bytes(8 * MANY),
     "a row a strip": tiff_of_strips(20_000),
+    "notes in a PNG": with_chunks(NOTE, 2000),
 }
 
 

@@ -114,7 +114,7 @@ def tiff(samples: NDArray[Any], more: Mapping[int, int] = MappingProxyType({}), 
     """
     height, width, *colours = samples.shape
     count = math.prod(colours)
-    planes = [samples[..., plane] for plane in range(count)] if more.get(284) == 2 else [samples]
+    planes = [np.atleast_3d(samples)[..., plane] for plane in range(count)] if more.get(284) == 2 else [samples]
     strips = [plane.tobytes() for plane in planes]
     bits = [8 * samples.itemsize] * count
     tags: dict[int, list[int]] = {256: [width], 257: [height], 258: bits, 259: [1], 262: [2 if count > 2 else 1]}
@@ -153,16 +153,27 @@ def test_a_tiff_that_would_be_decoded_wrongly_is_refused(more: dict[int, int], w
     ("samples", "more", "words"),
     [
         (GRADIENT[..., 0], {262: 0, 284: 2}, "whose zero is white.*planar; save it interleaved"),
-        (np.packbits(GRADIENT[..., 0] > 99, 1), {256: 40, 258: 1, 284: 2}, "fewer than 8 bits.*planar"),
+        (np.packbits(GRADIENT[..., 0] > 99, 1), {256: 40, 258: 1, 262: 0, 284: 2}, "fewer than 8 bits.*planar"),
+        (GRADIENT, {266: 2, 284: 2}, "reverse order.*planar"),
+        (np.dstack([GRADIENT[..., 0]] * 2), {338: 2, 284: 2}, "beyond its colours.*planar"),
         (GRADIENT, {262: 8, 284: 2}, "CIELab.*planar.*save it as RGB"),
         (GRADIENT, {262: 6}, "fewer values of colour.*save it as RGB"),
     ],
-    ids=["white is zero", "bilevel", "CIELab", "YCbCr"],
+    ids=["white is zero", "bilevel", "bits reversed", "grey and alpha", "CIELab", "YCbCr"],
 )
 def test_so_are_others(samples: NDArray[Any], more: dict[int, int], words: str) -> None:
     for decode in (images.decode, fast.decode):
         with pytest.raises(UnsupportedImage, match=words):
             decode(tiff(samples, more))
+
+
+def test_what_is_planar_and_read_rightly_is_read() -> None:
+    np.testing.assert_array_equal(images.decode(tiff(GRADIENT, {284: 2})), GRADIENT)
+    light = GRADIENT[..., 0] > 99
+    bilevel = images.decode(tiff(np.packbits(light, 1), {256: 40, 258: 1, 262: 1, 284: 2}))
+    np.testing.assert_array_equal(bilevel[..., 1], 255 * light)
+    grey = images.decode(tiff(GRADIENT[..., 0], {262: 6}))
+    np.testing.assert_array_equal(grey[..., 1], GRADIENT[..., 0])
 
 
 def test_12_bit_grey_is_as_light_as_it_is() -> None:
@@ -196,7 +207,7 @@ def test_a_colour_profile_may_be_long_and_many_are_no_picture(kind: str) -> None
     chunk = (kind.encode(), b"profile\0\0" + zlib.compress(megabytes))
     np.testing.assert_array_equal(images.decode(png(40, 24, 8, 2, rows, before=chunk)), GRADIENT)
     with pytest.raises(ImageTooLarge, match="consists of more than"):
-        images.decode(png(40, 24, 8, 2, rows, before=chunk, times=100))
+        images.decode(png(40, 24, 8, 2, rows, before=chunk, times=500))
 
 
 def test_a_webp_of_few_bytes_does_not_ask_for_gigabytes() -> None:
