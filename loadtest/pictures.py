@@ -15,7 +15,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from film.errors import SafelightError
+from film.errors import ImageError, SafelightError
 from film.images import decode
 from film.specs import PICTURE_SUFFIXES
 
@@ -101,15 +101,23 @@ def photograph(kind: Kind, sources: Sequence[NDArray[np.uint8]], rng: np.random.
 
 def paths(folder: Path) -> list[Path]:
     """The pictures under ``folder``, in order; PicturesError where there is none."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     if not found:
         raise PicturesError(f"{folder} has no pictures in it; name another folder.")
     return found
 
 
 def read(folder: Path) -> list[bytes]:
-    """The encoded pictures under ``folder``, in order of their paths; PicturesError where there is none."""
-    return [path.read_bytes() for path in paths(folder)]
+    """The encoded pictures under ``folder``, in order of their paths; PicturesError where there is none, or one that
+    cannot be decoded: no answer to it could be right."""
+    blobs = []
+    for path in paths(folder):
+        blobs.append(path.read_bytes())
+        try:
+            decode(blobs[-1])
+        except ImageError as error:
+            raise PicturesError(f"{path}: {error}; take it out: no answer to it could be right.") from error
+    return blobs
 
 
 def digest(blobs: Sequence[bytes]) -> str:

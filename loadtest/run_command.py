@@ -1,6 +1,7 @@
 """``python -m loadtest run``: a sweep of loads against a real server."""
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from loadtest.ending import ended_by_sigterm
 from loadtest.levels import SHAPES, shape
 from loadtest.perf import beside
 from loadtest.perf.program import NAME, find_program
-from loadtest.pictures import MIXES, paths
+from loadtest.pictures import MIXES
 from loadtest.prepared import MODELS, prepare
 from loadtest.report import Report, described, number, write
 from loadtest.results import Outcome
@@ -41,8 +42,8 @@ def _numbers(_: click.Context, __: click.Parameter, value: str) -> tuple[float, 
         numbers = tuple(float(part) for part in value.split(",") if part.strip())
     except ValueError:
         raise click.BadParameter(f"{value!r} are no numbers with commas between them") from None
-    if any(number <= 0 for number in numbers):
-        raise click.BadParameter("every number must be more than 0")
+    if not all(0 < number < math.inf for number in numbers):
+        raise click.BadParameter("every number must be more than 0, and there must be an end to it")
     if len({f"{number:g}" for number in numbers}) < len(numbers):
         raise click.BadParameter("a number is there twice: its stage would overwrite the folder of the first")
     return numbers
@@ -132,7 +133,7 @@ def command(**options: Any) -> None:
                 profile=options["profile"],
             )
             made.save(Path(temporary))
-            seen = described(made.blobs, _names(options["pictures"], len(made.blobs)))
+            seen = described(made.blobs)
         with contextlib.ExitStack() as running:
             with console.status("starting the server"):
                 target = running.enter_context(_target(options, Path(temporary)))
@@ -209,10 +210,6 @@ def _outcomes(stages: list[Stage], target: Target, out: Path, console: Console) 
             outcome = stage.run(each, target, out / each.name)
             yield outcome
             progress.update(task, advance=1, said=f"{outcome.pictures:.1f} pictures/s")
-
-
-def _names(folder: Path | None, count: int) -> list[str]:
-    return [str(path) for path in paths(folder)] if folder else [f"made picture {number}" for number in range(count)]
 
 
 def _question(options: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from film.specs import MAX_BATCH, PICTURE_SUFFIXES
+from film.specs import MAX_BATCH
+from loadtest.pictures import PicturesError, read
 from serving.settings import PROFILES
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ def main(
     from loadtest.gpu.run import measure
 
     console = Console(stderr=True)
-    blobs = [path.read_bytes() for path in sorted(pictures.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES]
-    if not blobs:
-        raise click.ClickException(f"{pictures} has no pictures in it; name a folder with --pictures.")
+    try:
+        blobs = read(pictures)
+    except PicturesError as error:
+        raise click.ClickException(str(error)) from error
     if why := _lacks(torch.device(device)):
         raise click.ClickException(f"{why} A dry run: python -m loadtest.gpu --device cpu")
     plan = Plan(

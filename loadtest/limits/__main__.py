@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from film.errors import SafelightError
-from film.specs import CLASSIFIERS, classifier
+from film.specs import CLASSIFIERS, MAX_BATCH, classifier
 from loadtest import machine
 from loadtest.ending import ended_by_sigterm
 from loadtest.limits import bend as bending
@@ -78,7 +78,9 @@ def common(command: Callable[..., None], seconds: float = 5.0) -> Callable[..., 
         click.option(
             "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Sending processes."
         ),
-        click.option("--out", default=Path("out/limits"), show_default=True, type=click.Path(path_type=Path)),
+        click.option(
+            "--out", default=Path("out/limits"), show_default=True, type=click.Path(file_okay=False, path_type=Path)
+        ),
         click.option("--fresh", is_flag=True, help="Do not go on with a run that was broken off."),
     ]
     return functools.reduce(lambda made, option: option(made), reversed(options), called)
@@ -103,6 +105,13 @@ def _numbers_of(context: click.Context, parameter: click.Parameter, text: str) -
     return _numbers(text)
 
 
+def _batches_of(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+    numbers: tuple[int, ...] = _numbers(text)
+    if max(numbers) > MAX_BATCH:
+        raise click.BadParameter(f"{text!r} has more than the {MAX_BATCH} pictures that a request may have")
+    return numbers
+
+
 def _pairs_of(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Pair, ...]:
     """Of "1x8,8x4"; none of nothing."""
     if not text:
@@ -110,6 +119,8 @@ def _pairs_of(context: click.Context, parameter: click.Parameter, text: str | No
     pairs = [_numbers(part.replace("x", ",")) for part in text.split(",")]
     if any(len(pair) != 2 for pair in pairs):
         raise click.BadParameter(f"{text!r} is not pairs as 1x8,8x4")
+    if any(pair[0] > MAX_BATCH for pair in pairs):
+        raise click.BadParameter(f"{text!r} has more than the {MAX_BATCH} pictures that a request may have")
     return tuple((pair[0], pair[1]) for pair in pairs)
 
 
@@ -143,7 +154,7 @@ def ceiling(options: Options, mixed: str, pairs: tuple[Pair, ...]) -> None:
 @main.command()
 @common
 @click.option("--kinds", default=",".join(k.name for k in KINDS), show_default=True, help="Sizes, joined by commas.")
-@click.option("--batches", default=_joined(bending.BATCHES), show_default=True, callback=_numbers_of)
+@click.option("--batches", default=_joined(bending.BATCHES), show_default=True, callback=_batches_of)
 @click.option("--in-flight", default=_joined(bending.CONCURRENCIES), show_default=True, callback=_numbers_of)
 @click.option("--scans", default=6, show_default=True, type=click.IntRange(1), help="Pictures of 24 megapixels.")
 def bend(options: Options, kinds: str, batches: tuple[int, ...], in_flight: tuple[int, ...], scans: int) -> None:

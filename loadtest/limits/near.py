@@ -119,9 +119,11 @@ def _one_request(
     def costs(protocol: str) -> Row:
         before = bench.target.computed(steps)
         driven = drivers.drive(bench.load(spec, (1, 1), protocol, bench.seconds / 2))
-        computed = (bench.target.computed(steps) - before) / len(driven.sent)
-        latency = statistics.fmean(one.ended - one.began for one in driven.sent)
-        return {"seconds": latency, "computed": computed, **figures(driven)}
+        computed = bench.target.computed(steps) - before
+        times = [one.ended - one.began for one in driven.sent if not one.outcome]
+        if len(times) < len(driven.sent):  # what the steps computed is of others too
+            return {"seconds": None, "computed": None, **figures(driven)}
+        return {"seconds": statistics.fmean(times), "computed": computed / len(times), **figures(driven)}
 
     for protocol in bench.target.protocols:
         bench.row({"what": f"one over {protocol}", **key}, partial(costs, protocol))

@@ -16,6 +16,7 @@ send little each; the server alone refuses.
 one and a half times what they took before the load. What was queued until then has to be worked off first.
 """
 
+import math
 import os
 import statistics
 import time
@@ -30,6 +31,7 @@ from loadtest.driven import Driven
 from loadtest.limits import page
 from loadtest.limits.bench import Bench, Pair, failures, figures, known, median, models_of
 from loadtest.limits.record import Record, Row
+from loadtest.limits.target import TargetError
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 """Of the capacity, sent."""
@@ -80,6 +82,8 @@ def measure(bench: Bench, factors: Sequence[float] = FACTORS, patience: float = 
             for number in range(bench.rounds):
                 key = {"what": "capacity", "model": spec.name, "round": number}
                 peak = bench.row(key, partial(_capacity, bench, drivers, spec, pair))
+                if not peak["rate"] or calm["seconds"] is None:
+                    raise TargetError(f"{spec.name} gives no right answer, so there is no capacity: {peak['reason']}")
                 sender = float("nan") if peak.get("sender") is None else float(peak["sender"])
                 normal = Normal(float(peak["rate"]), float(calm["seconds"]), sender)
                 for factor, throttled in loads:
@@ -178,7 +182,8 @@ def _until_calm(bench: Bench, client: Client, model: str, calm: float, patience:
 
 
 def _calm(bench: Bench, client: Client, spec: ModelSpec) -> Row:
-    return {"seconds": statistics.median(_probe(bench, client, spec.name) for _ in range(CALM_PROBES))}
+    seconds = statistics.median(_probe(bench, client, spec.name) for _ in range(CALM_PROBES))
+    return {"seconds": seconds if math.isfinite(seconds) else None}
 
 
 def _probe(bench: Bench, client: Client, model: str) -> float:

@@ -78,6 +78,8 @@ def opened(host: str, http_host: str, profile: str, models: Sequence[ModelSpec])
         with ServerProcess(replace(on_free_ports(), profile=profile, models=tuple(m.name for m in models))) as server:
             yield Target(server.grpc_url, f"http://{server.http_url}", server.process_id)
         return
+    if parse_address(host).is_http or parse_address(host).shares_memory:
+        raise TargetError(f"--host {host} is not gRPC: name host:port of that, and --http-host for HTTP.")
     machine, _, port = parse_address(host).target.rpartition(":")
     http = http_host or f"{machine}:{HTTP_PORT}"
     process = listener(int(port)) if parse_address(host).is_loopback else 0

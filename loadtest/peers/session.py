@@ -67,6 +67,7 @@ def run(plan: Plan, count: int, mix: str, out: Path, console: Console, folder: P
 def _report(store: Store, plan: Plan, out: Path, console: Console) -> None:
     rows = summarise(store.cells)
     page = report.markdown(rows, store.tuned, store.plan, plan.peers)
+    out.mkdir(parents=True, exist_ok=True)
     (out / "peers.md").write_text(page, encoding="utf-8")
     report.plot(rows, [spec.name for spec in plan.models], plan.peers, out / "peers.png")
     console.print(page, markup=False)

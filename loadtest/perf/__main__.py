@@ -105,6 +105,9 @@ def main(
     from loadtest.perf.report import markdown, write_report
 
     names = [name.strip() for name in models.split(",") if name.strip()]
+    known = [spec.name for spec in CLASSIFIERS]
+    if not names or not set(names) <= set(known):
+        raise click.BadParameter(f"{models!r}: it must be some of {', '.join(known)}", param_hint="--models")
     loads: list[tuple[Mode, str]] = [("concurrency", concurrency)] if concurrency else []
     loads += [("rate", rate)] if rate else []
     try:

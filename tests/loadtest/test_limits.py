@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 from film.specs import NEGATIVE_CONDITION
 from loadtest.ceiling import ARRANGEMENTS
-from loadtest.limits import scans, soak
+from loadtest.driven import Driven, Sent
+from loadtest.limits import near, overload, scans, soak
 from loadtest.limits.__main__ import main
 from loadtest.limits.bench import Bench
 from loadtest.limits.overload import recovered
@@ -106,6 +108,31 @@ class Measuring(Bench):
         return nullcontext()
 
 
+def test_a_server_without_a_right_answer_has_no_capacity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(Measuring):
+        def row(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+            return {**key, "rate": 0.0, "seconds": 0.1, "reason": "picture 3 is film"}
+
+    monkeypatch.setattr("loadtest.limits.overload.Client", lambda *_, **__: nullcontext())
+    bench = Wrong(
+        Target("box:8001", "http://box:8000"), Record(tmp_path / "o.json", {}), (NEGATIVE_CONDITION,), [b""], rounds=1
+    )
+    with pytest.raises(TargetError, match=r"negative_condition gives no right answer.*picture 3 is film"):
+        overload.measure(bench, [2.0])
+
+
+def test_what_failed_is_no_cost_of_a_request(tmp_path: Path) -> None:
+    sent = (Sent(0.0, 0.0, 1.0, 1, ""), Sent(0.0, 0.0, 9.0, 1, "ServerUnavailable"))
+    drivers = SimpleNamespace(drive=lambda _: Driven(sent, (0.0, 10.0), False, 0.0, ""))
+    machine = SimpleNamespace(one_picture=lambda _: 0.5)
+    target = SimpleNamespace(protocols=("grpc",), computed=lambda _: 0.0, url=lambda _: "box:8001")
+    record = Record(tmp_path / "ceiling.json", {})
+    bench = Bench(cast(Target, target), record, (NEGATIVE_CONDITION,), [b""])
+    near._one_request(bench, cast(Any, drivers), cast(Any, machine), NEGATIVE_CONDITION, 0, "photograph")
+    (row,) = record.of(what="one over grpc")
+    assert (row["seconds"], row["computed"]) == (None, None)
+
+
 def test_another_is_the_first_of_each_round_of_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loadtest.limits.scans.InProcess", lambda *_, **__: nullcontext())
     record = Record(tmp_path / "scans.json", {})
@@ -138,6 +165,9 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
         (["bend", "--batches", "one"], "is not numbers"),
         (["bend", "--kinds", "huge"], "There is no mix 'huge'"),
         (["overload", "--factors", "1,-2"], "not above 0"),
+        (["bend", "--batches", "8,65"], "more than the 64 pictures"),
+        (["scans", "--pairs", "65x1"], "more than the 64 pictures"),
+        (["ceiling", "--host", "http://localhost:8000", "--count", "1"], "is not gRPC"),
         (["soak", "--host", "localhost:1", "--count", "1"], "cannot be measured"),
     ],
 )

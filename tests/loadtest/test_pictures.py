@@ -31,6 +31,15 @@ def size(blob: bytes) -> tuple[int, int]:
     return width, height
 
 
+def test_a_folder_that_is_called_like_a_picture_is_none_and_a_broken_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "contact.jpg").mkdir()
+    (tmp_path / "a.jpg").write_bytes(simplejpeg.encode_jpeg(SOURCE))
+    assert len(pictures.read(tmp_path)) == 1
+    (tmp_path / "contact.jpg" / "b.jpg").write_bytes(b"no picture")
+    with pytest.raises(PicturesError, match=r"b\.jpg: not a JPEG.*take it out"):
+        pictures.read(tmp_path)
+
+
 @pytest.mark.parametrize("mix", MIXES, ids=lambda mix: mix.name)
 def test_shares_of_a_mix_add_up_and_name_kinds(mix: Mix) -> None:
     assert sum(share for _, share in mix.shares) == pytest.approx(1)
@@ -97,6 +106,9 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
 
 def test_pictures_are_read_in_order_of_their_paths_whatever_their_case(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
-    for name in ("b/2.JPG", "a.png", "c.tif", "c.txt"):
-        (tmp_path / name).write_bytes(name.encode())
-    assert pictures.read(tmp_path) == [b"a.png", b"b/2.JPG", b"c.tif"]
+    kinds = {
+        name: simplejpeg.encode_jpeg(SOURCE[:side]) for side, name in ((8, "b/2.JPG"), (9, "a.png"), (10, "c.tif"))
+    }
+    for name, blob in (kinds | {"c.txt": b"text"}).items():
+        (tmp_path / name).write_bytes(blob)
+    assert pictures.read(tmp_path) == [kinds[name] for name in ("a.png", "b/2.JPG", "c.tif")]

@@ -1,7 +1,6 @@
 """From requests as they were recorded to a report."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from loadtest import record
 from loadtest.levels import Level
 from loadtest.monitor import Look
-from loadtest.pictures import SAMPLES, PicturesError, read
+from loadtest.pictures import SAMPLES, read
 from loadtest.record import Recorder, Request
 from loadtest.report import Report, described, write
 from loadtest.results import Outcome, outcome
@@ -111,18 +110,9 @@ def test_a_stage_over_time_shows_its_failures_where_they_were() -> None:
     assert [moment.pictures for moment in found.moments] == [2, 0, 0, 0, 0, 0]
 
 
-def names(pictures: Sequence[object]) -> list[str]:
-    return [f"{number}.jpg" for number in range(len(pictures))]
-
-
-def test_a_picture_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(PicturesError, match=r"1\.jpg.*take it out"):
-        described([read(SAMPLES)[0], b"no picture"], names([1, 2]))
-
-
 def test_pictures_are_described_by_size() -> None:
     blobs = read(SAMPLES)
-    told = described(blobs, names(blobs))
+    told = described(blobs)
     assert told["count"] == len(blobs)
     assert told["megabytes_mean"] * len(blobs) == pytest.approx(sum(map(len, blobs)) / 1e6)
     assert 0.1 < told["megapixels_least"] <= told["megapixels_mean"] <= told["megapixels_most"]
@@ -139,7 +129,7 @@ def test_the_page_needs_nothing_else_and_says_what_went_wrong(tmp_path: Path, sh
     report = Report(
         {"cores": 2, "gpus": []},
         QUESTION | {"shape": shape},
-        described(read(SAMPLES)[:2], names([1, 2])),
+        described(read(SAMPLES)[:2]),
         [found, empty],
     )
     write(report, tmp_path)

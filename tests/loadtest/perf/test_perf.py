@@ -139,6 +139,13 @@ def test_a_table_of_another_kind_is_named(tmp_path: Path) -> None:
         read_table(table(tmp_path, BY_CONCURRENCY), RATE)
 
 
+@pytest.mark.parametrize("models", ["", "bogus", "film_origin,bogus"])
+def test_models_that_are_none_are_refused(models: str, stand_in: Path, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(main, ["--url", "box:8001", "--models", models, "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 2
+    assert "it must be some of film_origin, negative_condition" in " ".join(ran.output.split())
+
+
 def test_without_the_program_the_ways_to_get_it_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
@@ -272,8 +279,8 @@ def test_a_picture_that_gets_no_verdict_is_not_measured(
     (picture / "two.jpg").write_bytes(b"\xff\xd8\xff broken")
     options = ["--url", server.grpc_url, "--pictures", str(picture), "--models", "negative_condition"]
     ran = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "out")])
-    assert ran.exit_code == 3
-    assert "picture 2 of 2" in ran.output
+    assert ran.exit_code == 2
+    assert "two.jpg: JPEG is damaged" in " ".join(ran.output.split())
     assert not (stand_in / "asked.jsonl").exists()
 
 
