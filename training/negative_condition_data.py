@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,6 +36,8 @@ PLACES = next(tensor.shape[-1] for tensor in NEGATIVE_CONDITION.outputs if tenso
 """Rows, and columns, of the defect map."""
 SHOWING = 0.015
 """Share of a place that a defect must cover to be there: four pixels, a quarter of the smallest spot that counts."""
+HELD = 256
+"""Photographs that a process keeps in memory, of 4 MB each: a collection may have thousands."""
 TRIES = 12
 """How often a negative is drawn anew because nobody could say whether a defect shows on it."""
 
@@ -159,14 +162,30 @@ def simulate(order: Order, cache: Path, processes: int | None = None, watch: Wat
     return Negatives(pixels, places, photographs=photographs)
 
 
-_at_work: tuple[Order, list[Picture]]
+class _Sources:
+    """The photographs at ``paths``, by their number; read when they are needed, and ``HELD`` of them kept."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._at = lru_cache(HELD)(lambda number: scene.shrink(_read(paths[number]), scene.KEPT))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, number: int) -> Picture:
+        """UINT8 (height, width, 3), no larger than a scene needs; DataError where it cannot be read."""
+        picture: Picture = self._at(number)
+        return picture
+
+
+_at_work: tuple[Order, _Sources]
 """What a process makes negatives of; set once by ``_start``."""
 
 
 def _start(order: Order) -> None:
     global _at_work
     cv2.setNumThreads(1)  # processes are the parallelism
-    _at_work = order, [scene.shrink(_read(path), scene.KEPT) for path in order.paths]
+    _at_work = order, _Sources(order.paths)
 
 
 def _write_chunk(number: int, file: Path) -> None:
@@ -178,7 +197,7 @@ def _write_chunk(number: int, file: Path) -> None:
 
 
 def _one(
-    sources: Sequence[Picture], index: int, rng: np.random.Generator, world: World
+    sources: _Sources, index: int, rng: np.random.Generator, world: World
 ) -> tuple[Picture, NDArray[np.bool_], int]:
     """The square, the places and the number of the source of one negative.
 

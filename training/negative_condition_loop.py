@@ -280,12 +280,17 @@ def _tell(epoch: int, whole: bool, history: History, metrics: dict[str, Any]) ->
     CONSOLE.print(
         f"epoch {epoch:2} ({'squares' if whole else 'quarters'})  loss {history.train_loss[-1]:.3f}, held out "
         f"{history.validation_loss[-1]:.3f}  accuracy {metrics['accuracy']:.3f}  F1 {metrics['f1']:.3f}  "
-        f"recall damaged {metrics['recall_damaged']:.3f}, readable {metrics['recall_readable']:.3f}  "
+        f"recall damaged {_three(metrics['recall_damaged'])}, readable {_three(metrics['recall_readable'])}  "
         f"AUC {', '.join(f'{name} {auc:.2f}' for name, auc in metrics['auc'].items() if auc is not None)}",
         soft_wrap=True,
     )
     if epoch % 2 == 0:
         CONSOLE.print(f"         confusion, a row a truth of {NEGATIVE_CONDITION.labels}: {metrics['confusion']}")
+
+
+def _three(value: float | None) -> str:
+    """A dash where there was no picture to tell it by."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _log(folder: Path, epoch: int, history: History, metrics: dict[str, Any]) -> None:
@@ -295,7 +300,7 @@ def _log(folder: Path, epoch: int, history: History, metrics: dict[str, Any]) ->
         "loss/held out": history.validation_loss[-1],
         "learning rate": history.learning_rate[-1],
         **{name: metrics[name] for name in ("accuracy", "f1", "recall_damaged", "recall_readable")},
-        **{f"AUC/{name}": auc for name, auc in metrics["auc"].items() if auc is not None},
+        **{f"AUC/{name}": auc for name, auc in metrics["auc"].items()},
     }
     with Log(folder, epoch) as log:
-        log.scalars(epoch, values)
+        log.scalars(epoch, {name: value for name, value in values.items() if value is not None})

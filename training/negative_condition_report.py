@@ -106,13 +106,13 @@ def verdicts(answers: Answers, truth: Negatives) -> dict[str, Any]:
     target = truth.readable.numpy()
     verdict = answers.readable >= NEGATIVE_CONDITION.threshold
     matrix = confusion_matrix(target, verdict, labels=[False, True])
-    recall = matrix.diagonal() / np.maximum(matrix.sum(1), 1)
+    recall = [float(right / of) if of else None for right, of in zip(matrix.diagonal(), matrix.sum(1), strict=True)]
     return {
         "pictures": len(truth),
         "accuracy": float((verdict == target).mean()),
         "f1": float(f1_score(target, verdict, zero_division=0.0)),
-        "recall_damaged": float(recall[0]),
-        "recall_readable": float(recall[1]),
+        "recall_damaged": recall[0],
+        "recall_readable": recall[1],
         "confusion": matrix.tolist(),
         "auc_readable": auc(target, answers.readable),
     }
@@ -183,8 +183,13 @@ def judge_files(network: NegativeCondition, files: Sequence[Path]) -> list[dict[
     """The verdict on each of ``files``, prepared as the server prepares it; the folder's name is taken for a label."""
     rows: list[dict[str, Any]] = []
     for path in files:
-        prepared = preprocess([path.read_bytes()], NEGATIVE_CONDITION.size)
         row: dict[str, Any] = {"file": path.name, "folder": path.parent.name}
+        try:
+            data = path.read_bytes()
+        except OSError as error:  # at the end of a long training
+            rows.append(row | {"error": f"it cannot be read: {error.strerror}"})
+            continue
+        prepared = preprocess([data], NEGATIVE_CONDITION.size)
         if not prepared.valid[0, 0]:
             rows.append(row | {"error": prepared.errors[0]})
             continue

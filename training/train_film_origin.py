@@ -68,7 +68,12 @@ def train(
 @click.command(epilog="Example: python -m training film_origin --data photographs --out runs/mine")
 @data_option("film/ and digital/", "../shared/data/licensed if it is there, else samples")
 @click.option("--network", "kind", type=click.Choice(list(TRAININGS)), default=film_origin.SERVED, show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=WEIGHTS, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the trained weights go, and their JSON. [default: training/weights, where export looks; with --tiny "
+    "runs/tiny]",
+)
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=Path(".cache/training"))
 @click.option("--epochs", type=click.IntRange(1), help="Fewer than the network's own number.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -78,7 +83,7 @@ def train(
 def command(
     data: tuple[Path, ...],
     kind: str,
-    out: Path,
+    out: Path | None,
     cache: Path,
     epochs: int | None,
     seed: int,
@@ -103,6 +108,7 @@ def command(
     if limit:
         table = table.groupby(["label", "split"], sort=False).head(limit)
     network, measured = train(table, kind, recipe, cache, RUNS / FILM_ORIGIN.name)
+    out = out or (RUNS / "tiny" if tiny else WEIGHTS)
     weights = out / f"{FILM_ORIGIN.name}.safetensors"
     film_origin.save(network, weights, kind)
     write_record(weights.with_suffix(".json"), recipe={"network": kind, **asdict(recipe)}, measured=measured)

@@ -34,6 +34,9 @@ from training.negative_condition_report import (
 )
 from training.record import WEIGHTS, commit, write_record
 
+TINY_RUN = Path("runs/tiny")
+"""Where a toy run goes: its weights are worth nothing, and those that are served stay."""
+
 
 @click.command(
     epilog="""\b
@@ -47,13 +50,17 @@ Examples:
     "digital/, photographs to make negatives of, and perhaps readable/ and damaged/, real ones",
     "../shared/data/licensed if it is there, else samples",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/negative_condition"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where simulated negatives, checkpoint and plots go. [default: runs/negative_condition; with --tiny "
+    "runs/tiny]",
+)
 @click.option(
     "--weights",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=WEIGHTS / f"{NEGATIVE_CONDITION.name}.safetensors",
-    show_default="training/weights/negative_condition.safetensors",
-    help="Where the trained weights go, and their JSON.",
+    help="Where the trained weights go, and their JSON. [default: a file of this model's name in --out if that is "
+    "given or with --tiny, else in training/weights, where export looks]",
 )
 @click.option(
     "--real",
@@ -62,7 +69,13 @@ Examples:
     show_default=True,
     help="Real negatives that are judged at the end, never trained on; skipped if absent.",
 )
-@click.option("--pictures", default=Recipe.negatives, show_default=True, help="Negatives to simulate and train on.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(1),
+    default=Recipe.negatives,
+    show_default=True,
+    help="Negatives to simulate and train on.",
+)
 @click.option("--quarter-epochs", default=Recipe.quarter_epochs, show_default=True, help="Epochs on quarters, first.")
 @click.option("--epochs", default=Recipe.epochs, show_default=True, help="Epochs on whole squares, at most.")
 @click.option("--learning-rate", default=Recipe.learning_rate, show_default=True, help="The highest.")
@@ -91,8 +104,8 @@ Examples:
 @click.option("--tiny", is_flag=True, help="A few pictures for one epoch: shows that everything works, learns nothing.")
 def command(
     data: tuple[Path, ...],
-    out: Path,
-    weights: Path,
+    out: Path | None,
+    weights: Path | None,
     real: Path,
     pictures: int,
     quarter_epochs: int,
@@ -118,6 +131,8 @@ def command(
         start=sha256(start.read_bytes()).hexdigest() if start else "",
         of_start=of_start,
     )
+    weights = weights or (out or (TINY_RUN if tiny else WEIGHTS)) / f"{NEGATIVE_CONDITION.name}.safetensors"
+    out = out or (TINY_RUN if tiny else Path("runs", NEGATIVE_CONDITION.name))
     if tiny:
         recipe = Recipe(seed, negatives=8, held_out=4, quarter_epochs=1, epochs=1, batch=4, warm_up=2)
     try:
@@ -152,7 +167,7 @@ def _run(
     scale, offset = calibrate(network, answer(network, choose_set.pixels), choose_set)
     answers = answer(network, judge_set.pixels)
     learnt = real_set.paths if real_set else frozenset()
-    found = sorted(path for path in real.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+    found = sorted(path for path in real.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     files = [path for path in found if path.resolve() not in learnt]
     measured = {
         "started_at_commit": code,

@@ -153,6 +153,14 @@ def touch(folder: Path, names: list[str]) -> None:
         (folder / "digital" / name).touch()
 
 
+def test_a_broken_picture_is_named_whichever_process_meets_it(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    wanted = Order((*sorted(folder.iterdir()), broken), 24, 1, chunk=8)
+    with pytest.raises(DataError, match=r"broken\.png cannot be trained on"):
+        simulate(wanted, tmp_path / "cache", processes=2)
+
+
 def test_no_picture_is_in_two_parts(tmp_path: Path) -> None:
     touch(tmp_path, [f"someone{number}_a.jpg" for number in range(50)])
     parts = split_pictures(tmp_path, seed=3)

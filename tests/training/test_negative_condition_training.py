@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from film.specs import DEFECTS, NEGATIVE_CONDITION
-from training import negative_condition_loop
+from training import negative_condition_loop, train_negative_condition
 from training.negative_condition import build, load
 from training.negative_condition_data import PLACES, Negatives
 from training.negative_condition_loop import DeviceError, Recipe, choose_device, train
@@ -23,6 +23,7 @@ from training.negative_condition_report import (
     measure,
     objective,
 )
+from training.record import WEIGHTS
 from training.train_negative_condition import command
 
 SIZE = NEGATIVE_CONDITION.size
@@ -325,6 +326,8 @@ def test_a_tiny_training_runs_from_the_command_line(tmp_path: Path) -> None:
     write_pictures(tmp_path / "digital", 4)
     write_pictures(tmp_path / "real" / "readable", 1)
     (tmp_path / "real" / "readable" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    (tmp_path / "real" / "readable" / "contact.jpg").mkdir()
+    (tmp_path / "real" / "readable" / "gone.jpg").symlink_to("nowhere.jpg")
     weights, out = tmp_path / "weights" / "n.safetensors", tmp_path / "out"
     arguments = ["--data", tmp_path, "--out", out, "--weights", weights, "--real", tmp_path / "real"]
     result = CliRunner().invoke(command, ["--tiny", *map(str, arguments)])
@@ -343,6 +346,24 @@ def test_a_tiny_training_runs_from_the_command_line(tmp_path: Path) -> None:
         "tensorboard",
     }
     load(weights)
+
+
+def test_a_toy_run_leaves_weights_and_checkpoints_of_real_ones_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, Path]] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train_negative_condition, "_run", lambda _, out, weights, *__: asked.append((out, weights)))
+    (tmp_path / "digital").mkdir()
+    for options in ([], ["--tiny"], ["--out", "mine"], ["--out", "mine", "--weights", "there.safetensors"]):
+        assert CliRunner().invoke(command, ["--data", ".", *options]).exit_code == 0
+    name = "negative_condition.safetensors"
+    assert asked == [
+        (Path("runs/negative_condition"), WEIGHTS / name),
+        (Path("runs/tiny"), Path("runs/tiny", name)),
+        (Path("mine"), Path("mine", name)),
+        (Path("mine"), Path("there.safetensors")),
+    ]
 
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:

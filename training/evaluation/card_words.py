@@ -69,7 +69,7 @@ WORDS: Mapping[str, Words] = {
         data=(
             f"All negatives are SIMULATED, from {LICENSED}: exposed on published film curves "
             "(CC BY 4.0), developed, damaged or not, and photographed by a simulated phone over a light.",
-            "No real negative was trained on.",
+            "Real negatives were learnt from only if `real negatives trained on` is below.",
         ),
         limits=(
             "Real negatives to judge by are few, most of them readable: they say next to nothing about the damaged.",

@@ -73,7 +73,7 @@ class Evaluation:
             "alike": {name: _plain(one.measures) for name, one in self.alike.items()},
             "alike_leave_one_source_out": {name: _plain(one.unseen) for name, one in self.alike.items()},
             "unreadable": judged.unreadable,
-            "scores": {f"{path.parent.name}/{path.name}": s for path, s in zip(rows.path, rows.score, strict=True)},
+            "scores": {str(path): s for path, s in zip(rows.path, rows.score, strict=True)},
         }
         plain: dict[str, Any] = json.loads(json.dumps(found), parse_constant=lambda _: None)
         return plain

@@ -98,7 +98,7 @@ def test_only_what_a_training_kept_back_is_judged(weights: Path, tmp_path: Path)
     options = ["--models", "negative_condition", "--negatives", tmp_path, "--weights", weights]
     assert run(*options, "--out", tmp_path / "out", "--held-out").exit_code == 0
     numbers = json.loads((tmp_path / "out" / "evaluation.json").read_text())["negative_condition"]
-    assert set(numbers["scores"]) == {"pictures/name0_1.png", "pictures/name1_1.png"}
+    assert set(numbers["scores"]) == {str(tmp_path / f"pictures/name{number}_1.png") for number in range(2)}
 
 
 def test_weights_of_another_network_are_refused_in_a_sentence(weights: Path, tmp_path: Path) -> None:
