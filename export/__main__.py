@@ -18,7 +18,7 @@ Examples:
   python -m export import checkpoint.h5 --out runs/mine
   python -m export film_origin --weights runs/mine --repository /tmp/repository
   python -m export bench
-Options of the first three forms: python -m export models --help"""
+Options of the forms without a word of their own: python -m export models --help"""
 
 
 class Commands(LazyCommands):

@@ -42,7 +42,13 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("models", nargs=-1, type=click.Choice([spec.name for spec in CLASSIFIERS]), metavar="[MODEL]...")
-@click.option("--rounds", default=5, show_default=True, help="Of every contestant, in turn; the median counts.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Of every contestant, in turn; the median counts.",
+)
 @click.option("--seconds", default=2.0, show_default=True, help="That a contestant works in a round, about.")
 @click.option(
     "--weights", type=click.Path(file_okay=False, path_type=Path), default=Path("training/weights"), show_default=True

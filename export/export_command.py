@@ -24,6 +24,12 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 EPILOG = "\b\nFormats:\n" + "\n".join(f"  {name:<14} {line}" for name, line in FORMATS.items())
 
 
+def _device(_: click.Context, __: click.Parameter, name: str) -> str:
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise click.BadParameter(f"{name!r} is neither cpu nor cuda")
+    return name
+
+
 @click.command(epilog=EPILOG)
 @click.argument("models", nargs=-1, type=click.Choice(NAMES), metavar="[MODEL]...")
 @click.option(
@@ -71,7 +77,13 @@ EPILOG = "\b\nFormats:\n" + "\n".join(f"  {name:<14} {line}" for name, line in F
 )
 @click.option("--calibration", default=1200, show_default=True, help="Simulated negatives to calibrate int8 on.")
 @click.option("--judging", default=500, show_default=True, help="Simulated negatives to judge reduced precision by.")
-@click.option("--device", default="cpu", show_default=True, help="Of files that run in PyTorch: cpu or cuda.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    callback=_device,
+    help="Of files that run in PyTorch: cpu or cuda.",
+)
 @click.option(
     "--route",
     type=click.Choice(ROUTES),

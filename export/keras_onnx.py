@@ -29,7 +29,7 @@ TF2ONNX_OPSET = 18
 """The newest that tf2onnx 1.17 writes."""
 LACKS = {
     "tensorflow": "This way to ONNX needs TensorFlow and tf2onnx, which are not installed: "
-    "pip install -c constraints.txt -e '.[tensorflow]' (1.5 GB)."
+    "pip install -c constraints.txt 'numpy<2' -e '.[tensorflow]' (1.3 GB)."
 }
 LAST_LINES = 3
 WHOLE = "whole"

@@ -151,6 +151,8 @@ class Crowd(SafelightUser):
         self._idle: list[Client] = []
         self._flying = Pool()
         self._began = time.monotonic()
+        if self.shared.recorder is not None:
+            self.shared.recorder.begin(self._began)
 
     def on_stop(self) -> None:
         """Wait for the answers that are still to come: leaving the slowest out would flatter the server."""

@@ -40,9 +40,14 @@ class Recorder:
     """Writes requests to a CSV file as they end."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("w", newline="", encoding="utf-8")
         self._rows = csv.writer(self._file)
         self._rows.writerow(_COLUMNS)
+
+    def begin(self, moment: float) -> None:
+        """When an open load began, on the clock of requests: its first one may be due long after."""
+        began_file(self._path).write_text(repr(moment), encoding="utf-8")
 
     def add(self, request: Request) -> None:
         """One more."""
@@ -57,6 +62,17 @@ class Recorder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def began_file(path: Path) -> Path:
+    """What `Recorder.begin` writes, beside the record at ``path``."""
+    return path.with_suffix(".began")
+
+
+def began(path: Path) -> float | None:
+    """The moment that was told to `Recorder.begin`; None where none was."""
+    file = began_file(path)
+    return float(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def read(path: Path) -> Sequence[Request]:

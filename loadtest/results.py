@@ -71,11 +71,12 @@ def outcome(
     *,
     closed: bool,
     warmup: float,
+    began: float | None = None,
 ) -> Outcome:
-    """The numbers of a stage that began with its first request; LookupError where there was none."""
+    """The numbers of a stage that ``began`` then, or with its first request; LookupError where there was none."""
     if not requests:
         raise LookupError(f"{name}: no request was sent")
-    start = min(request.due for request in requests)
+    start = min(request.due for request in requests) if began is None else began
     begin, end = start + warmup, start + total_seconds(levels)
     due = [request for request in requests if begin <= request.due < end]
     came = [request for request in requests if begin <= request.done < end and not request.failure]

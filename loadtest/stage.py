@@ -70,6 +70,7 @@ def run(stage: Stage, target: Target, out: Path) -> Outcome:
     out.mkdir(parents=True, exist_ok=True)
     recorded = out / "requests.csv"
     recorded.unlink(missing_ok=True)
+    record.began_file(recorded).unlink(missing_ok=True)
     with (out / "locust.log").open("wb") as log:
         process = subprocess.Popen(
             command(stage, target, out), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=HERE.parent
@@ -93,7 +94,8 @@ def run(stage: Stage, target: Target, out: Path) -> Outcome:
     if lasted < total_seconds(stage.levels):  # SIGTERM ends it with code 0
         raise _failed(f"Locust ended after {lasted:.0f} s in stage {stage.name}", out)
     warmup = min(target.warmup, total_seconds(stage.levels) / 2)
-    return outcome(stage.name, stage.levels, requests, monitor.looks, closed=stage.closed, warmup=warmup)
+    start = record.began(recorded)
+    return outcome(stage.name, stage.levels, requests, monitor.looks, closed=stage.closed, warmup=warmup, began=start)
 
 
 def _failed(what: str, out: Path) -> StageError:

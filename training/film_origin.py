@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from film.specs import FILM_ORIGIN
@@ -35,11 +35,14 @@ def load(path: Path, size: int = FILM_ORIGIN.size) -> keras.Model:
 
     Raises ValueError, naming the file and the weight, when they are not of a network of ours.
     """
-    with safe_open(path, "numpy") as file:
-        kind = (file.metadata() or {}).get("network", "")
-        if kind not in NETWORKS:
-            raise ValueError(f"{path} does not say which network it is of: it was not written by training/film_origin.")
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    try:
+        with safe_open(path, "numpy") as file:
+            kind = (file.metadata() or {}).get("network", "")
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged or cut short: {error}") from error
+    if kind not in NETWORKS:
+        raise ValueError(f"{path} does not say which network it is of: it was not written by training/film_origin.")
     network = NETWORKS[kind](size)
     for variable in network.weights:
         if variable.path not in stored:

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.pictures import SAMPLES
+from loadtest.prepared import Prepared, prepare
+
 ROOT = Path(__file__).parents[2]
 
 
-def locust(user: str, host: str, pictures: Path, report: Path) -> dict[str, str]:
+def locust(user: str, host: str, pictures: Path, report: Path, *more: str) -> dict[str, str]:
     options = (
         f"--headless --only-summary -u 2 -r 2 -t 3s --stop-timeout 100 --host {host} --csv {report} {user}".split()
     )
     subprocess.run(
-        [sys.executable, "-m", "locust", "-f", ROOT / "loadtest/locustfile.py", *options],
+        [sys.executable, "-m", "locust", "-f", ROOT / "loadtest/locustfile.py", *options, *more],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PICTURES": str(pictures), "BATCH": "2"},
         capture_output=True,
@@ -37,6 +40,8 @@ def test_good_pictures_succeed(user: str, server: object, tmp_path: Path) -> Non
 
 @pytest.mark.e2e
 def test_an_answer_without_a_verdict_is_a_failure(server: object, tmp_path: Path) -> None:
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
-    row = locust("GrpcUser", server.grpc_url, tmp_path, tmp_path / "report")  # type: ignore[attr-defined]
+    wanted = prepare(SAMPLES / "digital", "", 0).expected[:1]
+    Prepared([b"\xff\xd8\xff broken"], wanted).save(tmp_path / "prepared")
+    prepared = f"--prepared={tmp_path / 'prepared'}"
+    row = locust("GrpcUser", server.grpc_url, SAMPLES, tmp_path / "report", prepared)  # type: ignore[attr-defined]
     assert int(row["Failure Count"]) == int(row["Request Count"]) > 0

@@ -33,6 +33,16 @@ def test_requests_are_read_as_they_were_recorded(tmp_path: Path) -> None:
     assert record.read(tmp_path / "requests.csv") == requests
 
 
+def test_an_open_load_counts_from_its_beginning_and_not_from_its_first_request(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "requests.csv") as recorder:
+        recorder.begin(100.25)
+    assert record.began(tmp_path / "requests.csv") == 100.25
+    assert record.began(tmp_path / "others.csv") is None
+    late = [request(108.0, 0.5), request(110.5, 0.5)]
+    found = outcome("one", TEN_SECONDS, late, [], closed=False, warmup=0, began=100.25)
+    assert (found.requests, found.pictures) == (1, pytest.approx(2 / 10)), "the second is due after the end"
+
+
 @pytest.mark.parametrize("cut", [1, 3, 12])
 def test_a_last_line_that_was_cut_off_is_no_request(cut: int, tmp_path: Path) -> None:
     file = tmp_path / "requests.csv"

@@ -57,6 +57,9 @@ def test_weights_of_something_else_are_refused_by_name(tmp_path: Path) -> None:
     save_file(stored, path, {"network": "founding"})
     with pytest.raises(ValueError, match="no weight 'film_origin/film/bias'"):
         film_origin.load(path, SMALL)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"film_origin\.safetensors is damaged or cut short"):
+        film_origin.load(path, SMALL)
 
 
 def test_pictures_are_made_once_and_stay_with_their_photograph(photographs: Path, tmp_path: Path) -> None:
@@ -75,6 +78,11 @@ def test_pictures_are_made_once_and_stay_with_their_photograph(photographs: Path
     assert victim.read_bytes() == before[victim][1]  # the same seed, the same bytes
     others = [file for file in rows.file if file.name.rsplit("-", 1)[0] != victim.name.rsplit("-", 1)[0]]
     assert all(file.stat().st_mtime_ns == before[file][0] for file in others)
+    replaced = rows.path.iloc[0]
+    Image.fromarray(np.random.default_rng(5).integers(0, 256, (300, 400, 3), np.uint8)).save(replaced)
+    anew = prepare(table, tmp_path / "cache", size=SMALL, variants=2)
+    changed = rows.file != anew.file
+    assert set(rows.path[changed]) == {replaced}, "what was made of the photograph before is of no use"
 
 
 def test_photographs_can_be_judged_as_they_are(photographs: Path) -> None:

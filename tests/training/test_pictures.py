@@ -112,6 +112,14 @@ def test_a_device_that_is_nearly_everything_is_split_by_picture(tmp_path: Path) 
     assert (table.split == "test").sum() == 2
 
 
+def test_a_manifest_that_is_no_table_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save((tmp_path / "digital").mkdir() or tmp_path / "digital" / "a.png")
+    for content in (b"", b"file,source\nf\xfc.jpg,somebody\n"):
+        (tmp_path / "manifest.csv").write_bytes(content)
+        with pytest.raises(LabelsError, match=r"manifest\.csv cannot be read as a table"):
+            index(tmp_path, ("digital",))
+
+
 def test_the_source_in_a_manifest_counts_more_than_the_file_name(tmp_path: Path) -> None:
     touch(tmp_path / "film", "a_1.jpg", "b_1.jpg", "c_1.jpg", "d_1.jpg", "e_1.jpg")
     (tmp_path / "manifest.csv").write_text("file,source\nfilm/a_1.jpg,one\nfilm/b_1.jpg,one\nfilm/c_1.jpg,\n")
@@ -148,6 +156,7 @@ def table_of(folder: Path, *lines: str) -> Path:
         (["file,label", "a.jpg,film", "b.jpg,flim"], "line 3: label 'flim' is none of"),
         (["file,label", "a.jpg,film", "c.jpg,film"], "line 3: there is no picture c.jpg"),
         (["file,label", "a.jpg,film", "./a.jpg,film"], "line 3: ./a.jpg is in line 2 already"),
+        (["file,label", "", "a.jpg,film", "", "", "c.jpg,film"], "line 6: there is no picture c.jpg"),
         (["file,label", "../a.jpg,film"], r"line 2: '\.\./a\.jpg' is not in"),
         (["file,label", "/etc/passwd,film"], "line 2: '/etc/passwd' is not in"),
         (["file,label", ",film"], "line 2: '' is not in"),

@@ -34,7 +34,14 @@ def read_labels(file: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
     0 nor 1, and where a column or the table itself cannot be read.
     """
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig")
+        table = pd.read_csv(
+            file,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+            skip_blank_lines=False,  # or lines would be told by other numbers than they have
+        )
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise LabelsError(f"{file} cannot be read as a table with commas between its columns: {error}") from error
     if missing := [name for name in ("file", "label") if name not in table]:
@@ -42,6 +49,8 @@ def read_labels(file: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
     lines: dict[Path, int] = {}
     rows = []
     for line, record in enumerate(table.to_dict("records"), 2):
+        if not any(record.values()):
+            continue
         row = _row(file, line, {str(name): str(value).strip() for name, value in record.items()})
         first = lines.setdefault(row["path"], line)
         if first != line:

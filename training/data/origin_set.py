@@ -62,7 +62,9 @@ def prepare(
     rows, jobs = [], []
     for photograph in table.to_dict("records"):
         kinds = (FILM,) if photograph["label"] == FILM_ORIGIN.positive else (DIGITAL, SIMULATED)
-        name = f"{photograph['path'].stem}-{crc32(str(photograph['path'].resolve()).encode()):08x}"
+        path = photograph["path"]
+        told = crc32(str(path.resolve()).encode() + path.read_bytes())  # another photograph may take its place
+        name = f"{path.stem}-{told:08x}"
         for variant in range(variants):
             files = [folder / f"{name}-{variant}-{kind}.jpg" for kind in kinds]
             if not all(file.exists() for file in files):

@@ -93,7 +93,10 @@ def _manifest(folder: Path) -> dict[Path, tuple[str, str]]:
         file = place / MANIFEST_FILE
         if not file.is_file():
             continue
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        try:
+            table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        except (OSError, ValueError, pd.errors.ParserError) as error:
+            raise LabelsError(f"{file} cannot be read as a table with commas between its columns: {error}") from error
         if "file" not in table:
             raise LabelsError(f"{file} has no column file: its first line must name the columns.")
         table = table.reindex(columns=["file", "source", "device"], fill_value="")

@@ -48,6 +48,8 @@ class Record:
             self._base.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise BadChoice(f"{folder} is in use by another run ({error}).") from None
+        except sqlite3.DatabaseError as error:
+            raise BadChoice(f"{folder / FILE} is damaged ({error}): move it away to begin anew.") from None
 
     def close(self) -> None:
         """Let others have the folder."""
