@@ -75,11 +75,12 @@ def environment(settings: Settings, server: Server, inherited: Mapping[str, str]
     PYTHONPATH in NVIDIA's container names a folder with DALI and all that it needs, another numpy too: ours go first.
     """
     kept = {name: value for name, value in inherited.items() if name != "PYTHONHOME"}
-    packages = [plain(Path(sysconfig.get_path("purelib")))] if kept.get("PYTHONPATH") else []
+    packages = Path(sysconfig.get_path("purelib"))
+    first = [plain(packages)] if kept.get("PYTHONPATH") and not _hides_dali(packages) else []
     ours = {
         "PATH": [plain(Path(sys.prefix)) / "bin"],
         "LD_LIBRARY_PATH": server.libraries,
-        "PYTHONPATH": [plain(Path(film.__file__).parents[1]), *packages],
+        "PYTHONPATH": [plain(Path(film.__file__).parents[1]), *first],
     }
     joined = {
         name: os.pathsep.join([*map(str, folders), *filter(None, [kept.get(name, "")])])
@@ -87,6 +88,12 @@ def environment(settings: Settings, server: Server, inherited: Mapping[str, str]
     }
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.device == "cpu" else {}
     return {**kept, **joined, **profile(settings.profile).environment, **hidden, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _hides_dali(packages: Path) -> bool:
+    """Whether a package called nvidia there keeps Python from looking for nvidia.dali anywhere else."""
+    nvidia = packages / "nvidia"
+    return (nvidia / "__init__.py").exists() and not (nvidia / "dali").exists()
 
 
 def _log_flags(level: str) -> dict[str, str | int]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import click
@@ -102,6 +103,22 @@ def test_packages_of_this_python_go_before_those_that_the_container_names() -> N
     assert ours == str(Path(film.__file__).parents[1])
     assert Path(packages, "numpy", "__init__.py").samefile(np.__file__)
     assert of_container.startswith("/opt/tritonserver")
+
+
+def test_they_do_not_where_they_would_hide_the_container_s_dali(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    (tmp_path / "nvidia").mkdir()
+
+    def first() -> bool:
+        return str(tmp_path) in environment(Settings(profile="native"), SERVER, {"PYTHONPATH": "/dali"})["PYTHONPATH"]
+
+    assert first(), "a folder alone is a part of the same namespace"
+    (tmp_path / "nvidia" / "__init__.py").touch()
+    assert not first()
+    (tmp_path / "nvidia" / "dali").mkdir()
+    assert first()
 
 
 @pytest.mark.parametrize(
