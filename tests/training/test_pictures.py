@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -110,6 +111,14 @@ def test_a_device_that_is_nearly_everything_is_split_by_picture(tmp_path: Path) 
     (tmp_path / "manifest.csv").write_text("\n".join(["file,device", *lines]))
     table = index(tmp_path, ("digital", "film"))
     assert (table.split == "test").sum() == 2
+
+
+def test_a_name_that_no_table_could_hold_is_told(tmp_path: Path) -> None:
+    (tmp_path / "digital").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "digital" / "a.png")
+    (tmp_path / "digital" / "a.png").rename(os.fsdecode(bytes(tmp_path / "digital") + b"/caf\xe9.png"))
+    with pytest.raises(LabelsError, match=r"not UTF-8, 'caf\\udce9\.png'"):
+        index(tmp_path, ("digital",))
 
 
 def test_a_manifest_that_is_no_table_is_named(tmp_path: Path) -> None:

@@ -38,10 +38,17 @@ def source_of(path: Path) -> str:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Every picture in ``folder``, not below it, in order of name; empty when there is no such folder."""
+    """Every picture in ``folder``, not below it, in order of name; empty when there is no such folder.
+
+    Raises LabelsError for one whose name is not UTF-8, which no table could hold.
+    """
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    for path in found:
+        if path.name != path.name.encode(errors="replace").decode():
+            raise LabelsError(f"{folder} has a picture whose name is not UTF-8, {path.name!r}: call it otherwise.")
+    return found
 
 
 def decode_file(path: Path) -> NDArray[np.uint8]:
