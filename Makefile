@@ -25,7 +25,7 @@ serve: .venv/serve.done ## Keep a server in the foreground (Ctrl-C stops it); AR
 	@$(BIN)/safelight serve $(ARGS)
 
 test: .venv/dev.done ## Run the whole suite, real server included, in two processes; ARGS="-n 0 -k name" for one
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 contract: .venv/dev.done ## Hold a profile to the contract; PROFILE=cuda, BACKENDS=folder, SERVER=host:8001 if it runs
 	$(BIN)/pytest tests/contract -vv --profile $(or $(PROFILE),cpu) $(BACKENDS:%=--backend-directory %) $(SERVER:%=--server %) $(ARGS)

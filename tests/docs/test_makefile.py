@@ -24,8 +24,10 @@ def tools(tmp_path: Path) -> Path:
 
 
 def asked(tools: Path, *arguments: str) -> list[list[str]]:
+    """Whatever the suite's own `make` was told."""
     command = ["make", "--no-print-directory", "-o", ".venv/dev.done", f"BIN={tools}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    ours = {name: value for name, value in os.environ.items() if name != "ARGS" and not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=ROOT, env=ours, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
