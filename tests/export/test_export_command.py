@@ -118,6 +118,11 @@ def test_an_unknown_model_or_format_is_told() -> None:
     assert all(name in refused.output for name in FORMATS)
 
 
+@pytest.mark.parametrize("asked", [["--device", "bogus"], ["bench", "--rounds", "0"]])
+def test_what_cannot_be_is_refused_before_anything_is_made(asked: list[str]) -> None:
+    assert CliRunner().invoke(main, asked).exit_code == 2
+
+
 def test_files_that_can_be_made_again_are_not_committed() -> None:
     root = Path(__file__).parents[2]
     committed = ("onnx", "torchscript", "openvino_int8")

@@ -119,7 +119,16 @@ def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [("--users", "1,two"), ("--users", "8,2,8.0"), ("--rates", "0"), ("--shape", "wave"), ("--batch", "65")]
+    "option",
+    [
+        ("--users", "1,two"),
+        ("--users", "8,2,8.0"),
+        ("--users", "inf"),
+        ("--rates", "nan"),
+        ("--rates", "0"),
+        ("--shape", "wave"),
+        ("--batch", "65"),
+    ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(tmp_path: Path, option: tuple[str, str]) -> None:
     assert run(tmp_path, *option).exit_code == 2

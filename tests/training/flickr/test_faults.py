@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from training.data.flickr import collect as collect_module
 from training.data.flickr.cli import command
 from training.data.flickr.patience import Patience
+from training.data.flickr.record import FILE
 from training.data.pictures import list_pictures
 
 PICTURE = "/65535/1_h.jpg"
@@ -23,6 +24,13 @@ def collect(out: Path, *options: str) -> Result:
     fast = ["--per-second", "100000", "--calls-an-hour", "1000000000", "--timeout", "0.5"]
     arguments = ["--out", str(out), *fast, *(options or ("--group", "g@N1=film"))]
     return CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def test_a_damaged_record_is_named(flickr: Any, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database " * 100)
+    result = collect(tmp_path)
+    assert result.exit_code == 2
+    assert f"{FILE} is damaged" in result.output
 
 
 @pytest.mark.parametrize("fault", ["429 0", "429", "500", "503 0", "html 503", "truncated", "drop", "slow"])
