@@ -1,8 +1,9 @@
 """Runs a published PyTorch network on a device: TorchScript, which runs anywhere, or PT2, code of one device."""
 
+import ctypes
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -157,6 +158,16 @@ def _of_whatever_processor() -> Iterator[None]:
         codecache.get_device_information = asked
 
 
+def _one_cpp_library() -> None:
+    """Have what is loaded from now on share this process's C++ library.
+
+    A compiler may put one of its own into the code that it makes (GCC with nothing but ``libstdc++.a`` did, beside an
+    H200); two of them mix up their locales, and loading the file ends in a segmentation fault.
+    """
+    with suppress(OSError):  # there is none of that name: code that brings its own is all the better off
+        ctypes.CDLL("libstdc++.so.6", mode=ctypes.RTLD_GLOBAL)
+
+
 def load_module(model_file: Path, device: str) -> Any:
     """What a TorchScript or PT2 file holds, to be called with pixels and flags on ``device``, which it is loaded onto.
 
@@ -165,6 +176,7 @@ def load_module(model_file: Path, device: str) -> Any:
     import torch
 
     if model_file.suffix == COMPILED_SUFFIX:
+        _one_cpp_library()
         index = torch.device(device).index
         with _of_whatever_processor():
             # Every process asks from one thread. With more, events would tell runs apart, which no recording bears.
