@@ -19,7 +19,7 @@ from torch._inductor import codecache, cpu_vec_isa
 from export.errors import ExportError
 from export.formats import pt2, torchscript, torchscript_half
 from export.graphs import EXPORTABLES, NegativeConditionGraph
-from export.half_graph import folded, half_graph
+from export.half_graph import folded, half_graph, rewritten
 from export.labelled import Pictures
 from export.parity import largest_difference
 from export.source import Source
@@ -162,7 +162,7 @@ def test_half_precision_answers_as_single_precision_does(make_source: MakeSource
             torch.testing.assert_close(told, wanted, rtol=0, atol=PARITY_TOLERANCE["fp16"], equal_nan=True)
 
 
-def test_what_is_folded_is_the_same_network(make_source: MakeSource) -> None:
+def test_what_is_folded_and_rewritten_is_the_same_network(make_source: MakeSource) -> None:
     network = copy.deepcopy(make_source("condition").graph.network)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -171,8 +171,10 @@ def test_what_is_folded_is_the_same_network(make_source: MakeSource) -> None:
                 module.running_mean.copy_(torch.rand(module.num_features, generator=generator) - 0.5)
                 module.running_var.copy_(torch.rand(module.num_features, generator=generator) + 0.5)
         pixels = torch.rand(1, 3, 244, 244, generator=generator)
-        for told, wanted in zip(folded(network)(pixels), network(pixels), strict=True):
-            torch.testing.assert_close(told, wanted, rtol=1e-4, atol=1e-4)
+        whole = folded(network)
+        for other in (whole, rewritten(whole)):
+            for told, wanted in zip(other(pixels), network(pixels), strict=True):
+                torch.testing.assert_close(told, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
