@@ -26,7 +26,7 @@ from export.half_graph import half_graph
 from export.runtimes import Arrays, Run, Trial, batches_on
 from export.source import Source
 from film.published import COMPILED_FILE
-from film.specs import FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
+from film.specs import COMPILED_BATCH, FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
 from film.torch_network import as_served, compiled_for, example, load_module, single_precision
 
 
@@ -38,7 +38,7 @@ def _lacks(_spec: ModelSpec) -> str:
 
 def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch.device) -> None:
     """Compile ``graph`` (a module of ``export.graphs`` in PyTorch alone) for ``device`` into ``path``; any batch."""
-    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    batch = torch.export.Dim("batch", min=1, max=COMPILED_BATCH)
     with (
         warnings.catch_warnings(),
         torch.no_grad(),
@@ -47,7 +47,7 @@ def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch
         warnings.simplefilter("ignore")
         program = torch.export.export(
             Named(deepcopy(graph).to(device)).eval(),
-            # Kernels for a GPU are laid out for what they see here: as much as can come.
+            # Kernels for a GPU are laid out for what they see here: as much as a request has.
             example(spec, str(device), MAX_BATCH if device.type == "cuda" else 2),
             dynamic_shapes={spec.pixels.name: {0: batch}, VALID.name: {0: batch}},
         )

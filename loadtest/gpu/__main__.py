@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from film.specs import MAX_BATCH
+from film.specs import COMPILED_BATCH
 from loadtest.pictures import PicturesError, read
 from serving.settings import PROFILES
 
@@ -33,8 +33,8 @@ def _some_batches(_: click.Context, __: click.Parameter, value: str) -> tuple[in
         batches = tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} are no whole numbers with commas between them") from None
-    if not all(1 <= batch <= MAX_BATCH for batch in batches):
-        raise click.BadParameter(f"every batch must be from 1 to {MAX_BATCH}")
+    if not all(1 <= batch <= COMPILED_BATCH for batch in batches):
+        raise click.BadParameter(f"every batch must be from 1 to {COMPILED_BATCH}")
     return batches
 
 
@@ -62,10 +62,10 @@ Examples:
 )
 @click.option(
     "--batches",
-    default="1,8,64",
+    default="1,8,64,256",
     show_default=True,
     callback=_some_batches,
-    help="Of the networks alone; decoders and the server get the largest.",
+    help="Of the networks alone; decoders and the server get the largest, or what a request may have.",
 )
 @click.option("--clients", type=click.IntRange(1), default=4, show_default=True, help="Processes that ask the server.")
 @click.option(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from film.errors import SafelightError
 from film.published import HALF_FILE, choose, manifest
 from film.recorded import record
-from film.specs import FILM_ORIGIN, VALID, ModelSpec
+from film.specs import COMPILED_BATCH, ENGINE_BATCHES, FILM_ORIGIN, VALID, ModelSpec
 from film.torch_network import compiled_for, load_module
 
 Tensors = tuple[torch.Tensor, ...]
@@ -31,14 +31,16 @@ class Unavailable(SafelightError):
 class Way:
     """A way to run a network: the arithmetic that counts for its roofline, and how to load it from a version folder.
 
-    ``load`` gets the folder and the device. What is ``recorded`` wants a process to itself: a recording that fails
-    spoils the generator of random numbers, without which nothing is compiled or loaded any more.
+    ``load`` gets the folder and the device; ``largest`` is the largest batch that it takes. What is ``recorded`` wants
+    a process to itself: a recording that fails spoils the generator of random numbers, without which nothing is
+    compiled or loaded any more.
     """
 
     name: str
     precision: str
     load: Callable[[Path, torch.device], Run]
     recorded: bool = False
+    largest: int = COMPILED_BATCH
 
 
 def ways(spec: ModelSpec, device: torch.device, folder: Path) -> tuple[Way, ...]:
@@ -60,7 +62,7 @@ def ways(spec: ModelSpec, device: torch.device, folder: Path) -> tuple[Way, ...]
         known.append(Way(f"TorchScript {compiled} in a CUDA graph", compiled, _cuda_graph(served), recorded=True))
         known.append(Way(f"PT2 {compiled} in a CUDA graph", compiled, _cuda_graph(_pt2), recorded=True))
         engine = _engine_precision(folder)
-        known.append(Way(f"TensorRT {engine}".rstrip(), engine, _tensorrt))
+        known.append(Way(f"TensorRT {engine}".rstrip(), engine, _tensorrt, largest=max(ENGINE_BATCHES)))
     return tuple(known)
 
 

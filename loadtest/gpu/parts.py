@@ -112,7 +112,7 @@ def networks_of(
         except Exception as error:  # whatever a library raises: the rest is to be measured all the same
             yield "missing", f"{spec.network_model}, {way.name}: {reason(error)}"
             continue
-        for batch in plan.batches:
+        for batch in (batch for batch in plan.batches if batch <= way.largest):
             yield DOING, f"{spec.network_model}: {way.name}, batch {batch}"
             try:
                 with _arithmetic(way):
@@ -138,12 +138,12 @@ def _arithmetic(way: networks.Way) -> AbstractContextManager[None]:
 
 
 def stems_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator[Found]:
-    """The first convolution of a network in every rewriting, of the largest batch; on a GPU in half precision.
+    """The first convolution of a network in every rewriting, for a batch of the plan; on a GPU in half precision.
 
     ``largest_difference`` is relative to the largest value that the convolution gives in double precision.
     """
     _choose(plan)
-    device, batch = plan.device, max(plan.batches)
+    device, batch = plan.device, plan.batch
     kind = torch.float16 if device.type == "cuda" else torch.float32
     pixels = preprocess(blobs[:batch], spec.size).pixels
     picture = networks.example(spec, pixels, batch, torch.device("cpu"))[0].permute(0, 3, 1, 2) / 255
@@ -174,7 +174,7 @@ def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator
     In this order, as bringing pixels back from a GPU has ended a process before.
     """
     _choose(plan)
-    batch, running = max(plan.batches), list[decode.Decoder]()
+    batch, running = plan.batch, list[decode.Decoder]()
     for decoder in decode.decoders(plan.device):
         yield DOING, f"{spec.name}: {decoder.name}"
         try:
@@ -200,7 +200,7 @@ def in_process_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterat
     for classifier in whole.classifiers(plan):
         yield DOING, f"{spec.name}: JPEG to verdict in process, {classifier.name}"
         try:
-            rate = decode.pictures_per_second(classifier, spec, blobs, max(plan.batches), plan.seconds)
+            rate = decode.pictures_per_second(classifier, spec, blobs, plan.batch, plan.seconds)
         except Exception as error:  # as above
             yield "missing", f"{spec.name} in process, {classifier.name}: {reason(error)}"
             continue

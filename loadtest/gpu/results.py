@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from film.errors import SafelightError
-from film.specs import ModelSpec
+from film.specs import MAX_BATCH, ModelSpec
 
 LONGEST_REASON = 400
 """Characters of an error that are kept; DALI and torch tell where it happened first, and what happened last."""
@@ -15,18 +15,23 @@ LONGEST_REASON = 400
 
 @dataclass(frozen=True)
 class Plan:
-    """``seconds`` is for each single measurement; ``batches`` are those of the networks alone; ``overlay`` is the
-    server's. ``out`` is what the names of all files that are written begin with."""
+    """``seconds`` is for each single measurement; ``batches`` are those of the networks alone, ``batch`` of all else;
+    ``overlay`` is the server's. ``out`` is what the names of all files that are written begin with."""
 
     device: torch.device
     repository: Path
     profile: str
     seconds: float = 2.0
-    batches: tuple[int, ...] = (1, 8, 64)
+    batches: tuple[int, ...] = (1, 8, 64, 256)
     clients: int = 4
     served: bool = True
     overlay: Path | None = None
     out: Path = Path("out/gpu")
+
+    @property
+    def batch(self) -> int:
+        """The largest of ``batches``, or of a request if that is less."""
+        return min(max(self.batches), MAX_BATCH)
 
     def folder(self, spec: ModelSpec) -> Path:
         """Where the files of the network of ``spec`` lie."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from film.errors import SafelightError
 from film.published import choose
-from film.specs import MAX_BATCH, ModelSpec
+from film.specs import ModelSpec
 from film.torch_network import compiled_for
 from loadtest.drive import Drivers, Load
 from loadtest.driven import Driven
@@ -46,7 +46,7 @@ def served_of(
     )
     log = plan.beside(f"-server-{spec.name}.log")
     try:
-        found = measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, max(plan.batches), log)
+        found = measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, plan.batch, log)
         row = {
             "model": spec.name,
             "profile": plan.profile,
@@ -91,7 +91,7 @@ def measure(
     """
     expected = expect(blobs, (spec.name,), settings.repository, settings.profile)
     with ServerProcess(on_free_ports(settings), log=log) as server, Drivers(blobs, expected, clients) as drivers:
-        load = Load(server.grpc_url, (spec.name,), seconds, min(batch, MAX_BATCH), clients * IN_FLIGHT)
+        load = Load(server.grpc_url, (spec.name,), seconds, batch, clients * IN_FLIGHT)
         found = drivers.drive(load)
     if not found.pictures_per_second:
         raise NoVerdict(f"no answer was right: {found.reason}")

@@ -257,7 +257,8 @@ def test_an_engine_is_judged_by_the_precision_that_its_manifest_says(
 
 
 def test_each_batch_is_judged_by_its_own_answers_and_lost_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pictures in turn, fewer than the largest batch: the truth of each is that of its own."""
+    """Of pictures in turn, fewer than the largest batch: the truth of each is that of its own. What takes no batch of
+    that size is not asked for one."""
     right = networks.Way("right", "f32", lambda *_: brightness)
 
     def run(pixels: torch.Tensor, valid: torch.Tensor) -> networks.Tensors:
@@ -266,12 +267,12 @@ def test_each_batch_is_judged_by_its_own_answers_and_lost_alone(monkeypatch: pyt
         scores, *others = brightness(pixels, valid)
         return (scores + (len(pixels) == 3), *others)
 
-    odd = networks.Way("odd", "f32", lambda *_: run)
+    odd = networks.Way("odd", "f32", lambda *_: run, largest=7)
     monkeypatch.setattr(networks, "ways", lambda *_: (right, odd))
-    plan = replace(PLAN, batches=(1, 3, 5, 7))
+    plan = replace(PLAN, batches=(1, 3, 5, 7, 8))
     found = list(parts.networks_of(plan, NEGATIVE_CONDITION, LIMITS, BLOBS[:2], ["odd", "right"]))
     rows = {(value["way"], value["batch"]): value["within_tolerance"] for kind, value in found if kind == "networks"}
-    right_rows = {("right", batch): True for batch in (1, 3, 5, 7)}
+    right_rows = {("right", batch): True for batch in (1, 3, 5, 7, 8)}
     assert rows == right_rows | {("odd", 1): True, ("odd", 3): False, ("odd", 7): True}
     assert [value for kind, value in found if kind == "missing"] == [
         "negative_condition_net, odd, batch 5: MemoryError: of the device"
