@@ -70,7 +70,7 @@ def check_alone(path: Path, spec: ModelSpec, device: torch.device) -> str:
     """Have another process load ``path`` and judge one black picture, as a server does; ExportError if it cannot.
 
     Returns why it is launched step by step there, "" where it is recorded or on a CPU. The process that compiled a
-    file may run it where no other can: on an H200 with torch 2.11 all others ended in a segmentation fault.
+    file may run it where no other can, as there were such files on an H200 (docs/gpu.md).
     """
     where = f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)
     given = pickle.dumps((path.resolve(), spec, where))
