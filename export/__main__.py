@@ -1,5 +1,9 @@
 """``python -m export``: trained weights to files that Triton serves."""
 
+import signal
+from types import FrameType
+from typing import NoReturn
+
 import click
 
 from film.commands import LazyCommands
@@ -36,5 +40,12 @@ def main() -> None:
     """Turn trained weights into files that a server loads; publish those that answer as the trained network does."""
 
 
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does, with what was made so far thrown away: half a file is of use to nobody."""
+    signal.signal(number, signal.SIG_IGN)  # `timeout` sends it twice
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     main(prog_name="python -m export")

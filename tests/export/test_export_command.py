@@ -1,6 +1,8 @@
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,3 +134,17 @@ def test_files_that_can_be_made_again_are_not_committed() -> None:
     if done.returncode == 128:
         pytest.skip("this is no git repository")
     assert sorted(done.stdout.split()) == sorted(paths)
+
+
+def test_what_sigterm_ends_leaves_nothing_half_made(tmp_path: Path) -> None:
+    asked = ["negative_condition", "--to", "torchscript", "--repository", str(tmp_path)]
+    command = [sys.executable, "-m", "export", *asked]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL) as export:
+        began = time.monotonic()
+        while not list(tmp_path.rglob(".export-*")):
+            assert export.poll() is None
+            assert time.monotonic() - began < 100
+            time.sleep(0.05)
+        export.terminate()
+        assert export.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not list(tmp_path.rglob(".export-*"))
