@@ -4,6 +4,7 @@ The pictures are only looked at, and none of them may have been trained on.
 """
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -52,6 +53,10 @@ def evaluate(
         return None
     if held_out is not None:
         table = index(data, spec.labels, held_out).query("split == 'test'")
+        if table.empty:
+            why = f"the fifth that a training with --seed {held_out} keeps back is empty, as it has too few sources"
+            click.echo(f"{spec.name} is left out: {why}.", err=True)
+            return None
     try:
         network = LOADERS[spec.name](file)
     except ValueError as error:
@@ -117,6 +122,9 @@ def command(
     Writes a report with tables, plots and a contact sheet of what went wrong, and a model card for each network. The
     report shows the pictures, so publish it only if you may publish them; the cards have numbers only.
     """
+    cards = cards or out / "cards"
+    for folder in (out, cards):
+        _expect_room(folder)
     given = {FILM_ORIGIN.name: data, NEGATIVE_CONDITION.name: negatives}
     found = []
     for spec in CLASSIFIERS:
@@ -129,8 +137,15 @@ def command(
             found += [one] if one else []
     if not found:
         raise click.ClickException("There was nothing to judge. Name folders with --data and --negatives.")
-    click.echo(write(found, weights, out, cards or out / "cards"))
-    click.echo(f"With plots and pictures: {out / 'report.html'}. Model cards: {cards or out / 'cards'}")
+    click.echo(write(found, weights, out, cards))
+    click.echo(f"With plots and pictures: {out / 'report.html'}. Model cards: {cards}")
+
+
+def _expect_room(folder: Path) -> None:
+    """Say now that nothing can be written to ``folder``, which need not exist, and not when all has been judged."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise click.ClickException(f"{folder} cannot be written to: {there} is no folder of yours.")
 
 
 def write(found: list[Evaluation], weights: Path, out: Path, cards: Path) -> str:

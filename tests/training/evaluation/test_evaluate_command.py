@@ -101,6 +101,23 @@ def test_only_what_a_training_kept_back_is_judged(weights: Path, tmp_path: Path)
     assert set(numbers["scores"]) == {str(tmp_path / f"pictures/name{number}_1.png") for number in range(2)}
 
 
+def test_an_empty_fifth_and_a_report_that_cannot_be_written_are_told_first(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    lines = ["file,label,split"]
+    for number in range(2):
+        Image.new("RGB", (90, 60), (40 * number, 90, 9)).save(tmp_path / "pictures" / f"name{number}_1.png")
+        lines.append(f"pictures/name{number}_1.png,{'damaged' if number else 'readable'},train")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    options = ["--models", "negative_condition", "--negatives", tmp_path, "--weights", weights]
+    result = run(*options, "--out", tmp_path / "out", "--held-out", "--seed", 3)
+    assert result.exit_code == 1
+    assert "the fifth that a training with --seed 3 keeps back is empty" in result.output
+    result = run(*options, "--out", tmp_path / "labels.csv" / "report")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'labels.csv'} is no folder of yours" in result.output
+    assert "Judging" not in result.output
+
+
 def test_weights_of_another_network_are_refused_in_a_sentence(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "film_origin.safetensors").write_bytes((weights / "negative_condition.safetensors").read_bytes())
     result = run("--data", photographs(tmp_path / "data", "film"), "--weights", tmp_path, "--out", tmp_path / "out")
