@@ -205,7 +205,7 @@ scans; libtiff takes no more than a hundred either. A pixel costs 2 or 3 nanosec
 MAX_BATCH = 64
 """Largest batch of a request, in pictures."""
 COMPILED_BATCH = 4 * MAX_BATCH
-"""Largest batch that machine code of a network is compiled for: a large GPU is faster with more than a request has."""
+"""Largest batch that PT2 is compiled for: a large GPU is faster with more than a request has."""
 DALI_MAX_PIXELS = 2**25
 """Largest JPEG that DALI decodes: 33 megapixels, so that a full batch of them is 6 GiB, and as much again at most for
 the squares that are cut out of them. Of larger ones the fast CPU twin decodes a fraction."""

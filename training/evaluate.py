@@ -136,16 +136,17 @@ def command(
                 raise click.ClickException(str(error)) from error
             found += [one] if one else []
     if not found:
-        raise click.ClickException("There was nothing to judge. Name folders with --data and --negatives.")
+        raise click.ClickException("There was nothing to judge, as said above. --data and --negatives name folders.")
     click.echo(write(found, weights, out, cards))
     click.echo(f"With plots and pictures: {out / 'report.html'}. Model cards: {cards}")
 
 
 def _expect_room(folder: Path) -> None:
     """Say now that nothing can be written to ``folder``, which need not exist, and not when all has been judged."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    places = (folder.absolute(), *folder.absolute().parents)
+    there = next(place for place in places if os.path.exists(place))  # noqa: PTH110 - Path's own may raise
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise click.ClickException(f"{folder} cannot be written to: {there} is no folder of yours.")
+        raise click.ClickException(f"{folder} cannot be written to: {there} is no folder that you may write to.")
 
 
 def write(found: list[Evaluation], weights: Path, out: Path, cards: Path) -> str:

@@ -37,7 +37,10 @@ def _lacks(_spec: ModelSpec) -> str:
 
 
 def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch.device) -> None:
-    """Compile ``graph`` (a module of ``export.graphs`` in PyTorch alone) for ``device`` into ``path``; any batch."""
+    """Compile ``graph`` (a module of ``export.graphs`` in PyTorch alone) for ``device`` into ``path``.
+
+    It takes batches of up to ``COMPILED_BATCH``.
+    """
     batch = torch.export.Dim("batch", min=1, max=COMPILED_BATCH)
     with (
         warnings.catch_warnings(),

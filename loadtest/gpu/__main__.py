@@ -28,7 +28,9 @@ def _known_device(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def _some_batches(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ...]:
+def _some_batches(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
     try:
         batches = tuple(int(part) for part in value.split(","))
     except ValueError:
@@ -62,8 +64,7 @@ Examples:
 )
 @click.option(
     "--batches",
-    default="1,8,64,256",
-    show_default=True,
+    show_default="1,8,64,256, or 1,8 with --device cpu",
     callback=_some_batches,
     help="Of the networks alone; decoders and the server get the largest, or what a request may have.",
 )
@@ -99,7 +100,7 @@ def main(
     device: str,
     profile: str | None,
     seconds: float,
-    batches: tuple[int, ...],
+    batches: tuple[int, ...] | None,
     clients: int,
     export: bool | None,
     served: bool,
@@ -118,7 +119,7 @@ def main(
 
     from loadtest.gpu import exports, output
     from loadtest.gpu.conditions import conditions
-    from loadtest.gpu.results import Plan, Results
+    from loadtest.gpu.results import BATCHES, BATCHES_ON_CPU, Plan, Results
     from loadtest.gpu.run import measure
 
     console = Console(stderr=True)
@@ -133,7 +134,7 @@ def main(
         repository,
         profile or ("cpu" if device == "cpu" else "cuda"),
         seconds,
-        batches,
+        batches or (BATCHES_ON_CPU if device == "cpu" else BATCHES),
         clients,
         served,
         overlay,

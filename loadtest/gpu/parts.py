@@ -112,7 +112,10 @@ def networks_of(
         except Exception as error:  # whatever a library raises: the rest is to be measured all the same
             yield "missing", f"{spec.network_model}, {way.name}: {reason(error)}"
             continue
-        for batch in (batch for batch in plan.batches if batch <= way.largest):
+        for batch in plan.batches:
+            if batch > way.largest:
+                yield "missing", f"{spec.network_model}, {way.name}, batch {batch}: it takes at most {way.largest}"
+                continue
             yield DOING, f"{spec.network_model}: {way.name}, batch {batch}"
             try:
                 with _arithmetic(way):

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 
 from film.errors import SafelightError
-from film.specs import MAX_BATCH, ModelSpec
+from film.specs import COMPILED_BATCH, MAX_BATCH, ModelSpec
 
+BATCHES, BATCHES_ON_CPU = (1, 8, 64, COMPILED_BATCH), (1, 8)
+"""Of the networks alone, unless others are asked for: a CPU would take a minute for 256 pictures."""
 LONGEST_REASON = 400
 """Characters of an error that are kept; DALI and torch tell where it happened first, and what happened last."""
 
@@ -22,7 +24,7 @@ class Plan:
     repository: Path
     profile: str
     seconds: float = 2.0
-    batches: tuple[int, ...] = (1, 8, 64, 256)
+    batches: tuple[int, ...] = BATCHES
     clients: int = 4
     served: bool = True
     overlay: Path | None = None

@@ -47,10 +47,27 @@ def measure(plan: Plan, blobs: Sequence[bytes], results: Results, say: Say = lam
             for names in _by_process(spec, plan):
                 part = partial(parts.networks_of, plan, spec, limits, blobs, names)
                 gather(part, results, say, spec.network_model, patience)
+                results.missing += _not_reached(results, spec, names)
         part = partial(parts.stems_of, plan, NEGATIVE_CONDITION, blobs)
         gather(part, results, say, f"{NEGATIVE_CONDITION.network_model}: its first convolution", patience)
     else:
         results.missing.append("the networks alone: without the device's own limits there is no roofline")
+
+
+def _not_reached(results: Results, spec: ModelSpec, names: Sequence[str]) -> list[str]:
+    """Those of the ways called ``names`` of which nothing was found or said, as their process ended before."""
+    network = spec.network_model
+    if any(line.startswith(f"{network}: ") and "is missing" in line for line in results.missing):
+        return []  # of all of them
+    measured = {row["way"] for row in results.networks if row["model"] == spec.name}
+    left = [name for name in names if name not in measured and not _is_told(results.missing, network, name)]
+    return [f"{network}, {name}: not reached" for name in left]
+
+
+def _is_told(missing: Sequence[str], network: str, name: str) -> bool:
+    """Whether one of the lines is about that way, by itself or as what was being done."""
+    told = tuple(f"{network}{before} {name}{behind}" for before in ",:" for behind in ",:")
+    return any(line.startswith(told) for line in missing)
 
 
 def _fastest(rows: Sequence[Mapping[str, Any]], spec: ModelSpec) -> float | None:

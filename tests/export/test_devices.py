@@ -103,12 +103,15 @@ def test_threads_that_compute_in_single_precision_do_not_end_it_for_each_other(
     assert torch.backends.cudnn.allow_tf32, "the process's setting is as it was"
 
 
-def test_a_file_is_compiled_for_single_precision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    watched = Watched()
-    monkeypatch.setattr(torch.export, "export", lambda *_, **__: None)
+def test_a_file_is_compiled_for_single_precision_and_large_batches(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    watched, sizes = Watched(), list[Any]()
+    monkeypatch.setattr(torch.export, "export", lambda *_, dynamic_shapes: sizes.extend(dynamic_shapes.values()))
     monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", lambda *_, **__: watched())
     pt2.write_pt2(torch.nn.Identity(), TOY, tmp_path / "model.pt2", torch.device("cpu"))
     assert [convolutions for convolutions, _ in watched.saw] == [False]
+    assert {size[0].max for size in sizes} == {256}
 
 
 @pytest.mark.parametrize("name", EXPORTABLES)

@@ -252,8 +252,8 @@ def test_an_engine_is_judged_by_the_precision_that_its_manifest_says(
     tmp_path: Path, arithmetic: str, name: str, precision: str
 ) -> None:
     (tmp_path / "model.plan.json").write_text(json.dumps({"arithmetic": arithmetic}))
-    found = {way.name: way.precision for way in networks.ways(FILM_ORIGIN, torch.device("cuda"), tmp_path)}
-    assert found[name] == precision
+    ways = networks.ways(FILM_ORIGIN, torch.device("cuda"), tmp_path)
+    assert [(way.precision, way.largest) for way in ways if way.name == name] == [(precision, 64)]
 
 
 def test_each_batch_is_judged_by_its_own_answers_and_lost_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,8 +275,10 @@ def test_each_batch_is_judged_by_its_own_answers_and_lost_alone(monkeypatch: pyt
     right_rows = {("right", batch): True for batch in (1, 3, 5, 7, 8)}
     assert rows == right_rows | {("odd", 1): True, ("odd", 3): False, ("odd", 7): True}
     assert [value for kind, value in found if kind == "missing"] == [
-        "negative_condition_net, odd, batch 5: MemoryError: of the device"
+        "negative_condition_net, odd, batch 5: MemoryError: of the device",
+        "negative_condition_net, odd, batch 8: it takes at most 7",
     ]
+    assert (plan.batch, replace(PLAN, batches=(1, 256)).batch) == (8, 64)
     first = next(place for place, (kind, value) in enumerate(found) if kind == "networks" and value["way"] == "odd")
     assert found[first + 1] == ("doing", "negative_condition_net: odd, batch 3")  # it is sent before the next begins
 
@@ -314,6 +316,19 @@ def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest
     assert found["ceilings"]
     assert found["missing"][-1] == "what was to follow when it was interrupted"
     assert "interrupted" in (tmp_path / "gpu.md").read_text()
+
+
+def test_a_way_whose_process_ended_before_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(part: Part, results: Results, say: Say, doing: str, patience: float) -> None:
+        results.ceilings = asdict(LIMITS)
+        if doing == "film_origin_net":
+            results.missing.append("film_origin_net: TorchScript f32, batch 8: nothing was heard of it for 132 s")
+
+    monkeypatch.setattr("loadtest.gpu.run.gather", lose)
+    monkeypatch.setattr("loadtest.gpu.run.NETWORKS", (FILM_ORIGIN,))
+    results = Results()
+    measure(PLAN, BLOBS, results)
+    assert results.missing[1:] == ["film_origin_net, PT2 f32: not reached"]
 
 
 CRASHING = """(

@@ -88,7 +88,7 @@ def test_the_results_say_what_they_were_measured_under(tmp_path: Path, measured:
     assert run(tmp_path / "gpu", *options).exit_code == 0
     under = json.loads((tmp_path / "gpu.json").read_text())["conditions"]
     assert (under["device"], under["profile"], under["clients"]) == ("cpu", "cpu", 3)
-    assert (under["seconds"], under["batches"], under["overlay"]) == (0.5, [2, 4], overlay.read_text())
+    assert (under["seconds"], under["batches of networks"], under["overlay"]) == (0.5, [2, 4], overlay.read_text())
     assert under["pictures"]["origin"] == "samples/digital"
     assert under["commit"] == commit()
     assert under["driver"] == driver()
@@ -96,7 +96,7 @@ def test_the_results_say_what_they_were_measured_under(tmp_path: Path, measured:
     assert any(name.startswith("nvidia-dali") for name in under["libraries"])
     page = (tmp_path / "gpu.md").read_text()
     assert "| overlay | [film_origin] instances = 3 |" in page
-    assert "| batches | 2, 4 |" in page
+    assert "| batches of networks | 2, 4 |" in page
 
 
 def test_a_device_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """``python -m training evaluate`` from start to end, with both real networks, untrained."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="training needs the train extra")
 
 from film.specs import CLASSIFIERS, DEFECTS, FILM_ORIGIN, NEGATIVE_CONDITION
-from training import film_origin, negative_condition
+from training import evaluate, film_origin, negative_condition
 from training.evaluate import command
 
 
@@ -101,7 +102,9 @@ def test_only_what_a_training_kept_back_is_judged(weights: Path, tmp_path: Path)
     assert set(numbers["scores"]) == {str(tmp_path / f"pictures/name{number}_1.png") for number in range(2)}
 
 
-def test_an_empty_fifth_and_a_report_that_cannot_be_written_are_told_first(weights: Path, tmp_path: Path) -> None:
+def test_an_empty_fifth_and_a_report_that_cannot_be_written_are_told_first(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pictures").mkdir()
     lines = ["file,label,split"]
     for number in range(2):
@@ -112,10 +115,13 @@ def test_an_empty_fifth_and_a_report_that_cannot_be_written_are_told_first(weigh
     result = run(*options, "--out", tmp_path / "out", "--held-out", "--seed", 3)
     assert result.exit_code == 1
     assert "the fifth that a training with --seed 3 keeps back is empty" in result.output
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_, **__: pytest.fail("judged what cannot be told"))
     result = run(*options, "--out", tmp_path / "labels.csv" / "report")
     assert result.exit_code == 1
-    assert f"{tmp_path / 'labels.csv'} is no folder of yours" in result.output
-    assert "Judging" not in result.output
+    assert f"{tmp_path / 'labels.csv'} is no folder that you may write to" in result.output
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # nothing is forbidden to root
+    result = run(*options, "--out", tmp_path / "new" / "report")
+    assert f"{tmp_path} is no folder that you may write to" in result.output
 
 
 def test_weights_of_another_network_are_refused_in_a_sentence(weights: Path, tmp_path: Path) -> None:
