@@ -69,7 +69,7 @@ peers: .venv/dev.done ## Other servers with the same networks, side by side with
 app: .venv/app.done ## The web page, beside a running server (make serve)
 	$(BIN)/streamlit run app/main.py $(ARGS)
 
-clean: ## Remove the environment and everything that was made
+clean: ## Remove the environment, caches, reports and runs; exported files and trained weights stay
 	rm -rf .venv "$(OUT)" runs build *.egg-info .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/bin/python:

@@ -10,8 +10,8 @@ class Retry:
     Inference changes nothing on the server, so a repeat is harmless. A request is sent ``attempts`` times at most: by
     default over some 20 seconds, in which a server restarts. As long as the server has never answered this client, it
     is sent ``strangers`` times at most: most likely nobody listens there, and that should be said at once. The pause
-    after the first is ``first`` seconds, each further one twice the last, none above ``longest``; a random half of it
-    is left out so that many clients do not come back at the same moment.
+    after the first is ``first`` seconds, each further one twice the last, none above ``longest``; up to half of it, at
+    random, is left out so that many clients do not come back at the same moment.
     """
 
     attempts: int = 13

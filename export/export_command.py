@@ -108,7 +108,7 @@ def command(
     """Export MODELs (all, if none is named) and publish the files that answer as the trained network does.
 
     One that fails does not keep the others from being tried. Exit code 1 if one could not be exported or was refused,
-    or if a format that was asked for cannot be made here.
+    or if a format that was asked for was made of none of the models.
     """
     import torch  # seconds that --help need not pay
 
@@ -117,7 +117,7 @@ def command(
     from export.source import Source
 
     pictures = Pictures(data, calibration=calibration, judging=judging)
-    console, failed = Console(stderr=True), False
+    console, failed, made = Console(stderr=True), False, set()
     table = Table("model", "format", Column("file", overflow="fold"), "MB", "largest difference", "verdict")
     for name in models or NAMES:
         source = Source(
@@ -131,9 +131,11 @@ def command(
         for form in formats or FORMATS:
             row, good = _one(source, form, repository, aside, console)
             table.add_row(name, form, *row)
-            failed |= not good or (row[0] == "-" and bool(formats))
+            failed |= not good
+            if row[0] != "-":
+                made.add(form)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or set(formats) - made else 0)
 
 
 def _one(source: "Source", name: str, repository: Path, aside: Path, console: Console) -> tuple[list[str], bool]:

@@ -2,11 +2,29 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import click
 
 from film.errors import SafelightError
+
+
+class NotInstalled(click.ClickException):
+    """Ends a command with exit code 2: a package that it needs is not there."""
+
+    exit_code = 2
+
+
+def not_installed(error: ModuleNotFoundError) -> NotInstalled | None:
+    """What to say of a package that is not installed, and how to get it; None where something else is wrong."""
+    package = (error.name or "").partition(".")[0]
+    if not package or find_spec(package):
+        return None
+    return NotInstalled(
+        f"this needs the package {package}, which is not installed. In the checkout: make .venv/dev.done, "
+        f"or pip install -c constraints.txt -e '.[dev]' into an environment of your own."
+    )
 
 
 class LazyCommands(click.Group):
@@ -37,8 +55,15 @@ class LazyCommands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.commands_at.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what is wrong with what the user gave is a sentence and exit code 1, in every command."""
+        """Run the command; what is wrong with what the user gave is a sentence and exit code 1, in every command.
+
+        A package that is not installed is one and exit code 2.
+        """
         try:
             return super().invoke(ctx)
         except SafelightError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            if said := not_installed(error):
+                raise said from error
+            raise

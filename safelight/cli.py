@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from film.commands import not_installed
+
 _EPILOG = """\b
 Examples:
   safelight serve
@@ -22,7 +24,8 @@ Exit codes:
   0  everything asked for was done
   1  some pictures had errors; the others were done
   2  the command was not understood, or a server could not be started
-  3  no server answers, or it does not answer as it should
+  3  no server answers, or it does not answer as it should (demo: or its own
+     server could not be started)
   74 standard output cannot be written: the disk is full, perhaps
   130 stopped with Ctrl-C (143: SIGTERM, 129: SIGHUP); what was printed or
       written until then is complete
@@ -51,6 +54,11 @@ class _Lazy(click.Group):
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
             sys.exit(128 + signal.SIGINT)
+        except ModuleNotFoundError as error:
+            # `pip install .` brings no server, and the server's packages no load tests
+            if said := not_installed(error):
+                raise said from error
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which a newcomer needs them."""

@@ -136,7 +136,7 @@ Examples:
 def main() -> None:
     """Measure the limits of a server; each command writes a table, a plot and all figures to OUT.
 
-    The same command goes on where it was broken off. Exit code 1 where something cannot be measured.
+    The same command goes on where it was broken off, but for soak. Exit code 1 where something cannot be measured.
     """
 
 

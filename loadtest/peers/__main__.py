@@ -20,7 +20,7 @@ Peers:
 
 \b
 Examples:
-  python -m loadtest.peers --users 1,8,16 --seconds 4          everything, hours
+  python -m loadtest.peers --users 1,8,16 --seconds 4          everything, an hour and more
   python -m loadtest.peers --peers safelight --peers fastapi --seconds 3 --rounds 1 --no-tune
   python -m loadtest.peers --minutes 60                        stop in time; the same command goes on
   python -m loadtest.peers --peers ray --runtimes torch --out out/ray

@@ -4,12 +4,14 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
 from safelight.cli import main
+from serving.overlay import KEYS, parse_overlay
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -75,3 +77,12 @@ def test_readme_curl_runs(server: object) -> None:
     script = script.replace("localhost:8000", address)
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert '"name":"SCORES","datatype":"FP32","shape":[1,2],"data":[' in done.stdout
+
+
+def test_the_settings_of_a_machine_are_described_as_they_are() -> None:
+    text = (ROOT / "docs" / "overlay.md").read_text()
+    rows = re.findall(r"^\| (`.*?`) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+    spans = {key.name: "true, false" if key.truth else f"{key.low:,}, {key.high:,}" for key in KEYS.values()}
+    assert rows == [(f"`{key.name}`", spans[key.name], key.summary) for key in KEYS.values()]
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert [parse_overlay(tomllib.loads(example)).profile for example in examples] == ["cpu", "cuda"]

@@ -23,11 +23,11 @@ def export(tmp_path: Path, narrow: None) -> object:
     """Export random weights of negative_condition to formats, with few pictures, into ``tmp_path``."""
     save(build(3), tmp_path / "weights" / "negative_condition.safetensors")
 
-    def run(*formats: str) -> Result:
+    def run(*formats: str, models: tuple[str, ...] = (NEGATIVE_CONDITION.name,)) -> Result:
         folders = {"--weights": "weights", "--repository": "repository", "--aside": "aside", "--samples": "none"}
         paths = [text for option, name in folders.items() for text in (option, str(tmp_path / name))]
         few = ["--judging", "4", "--calibration", "4", "--data", str(SAMPLES)]
-        return CliRunner().invoke(main, [NEGATIVE_CONDITION.name, *(f"--to={name}" for name in formats), *paths, *few])
+        return CliRunner().invoke(main, [*models, *(f"--to={name}" for name in formats), *paths, *few])
 
     return run
 
@@ -48,6 +48,20 @@ def test_a_format_that_was_asked_for_and_cannot_be_made_is_said_and_fails(export
     assert result.exit_code == 1
     assert "not made: " in result.output
     assert not (tmp_path / "repository").exists()
+
+
+@pytest.mark.parametrize(("models", "code"), [(["film_origin", "negative_condition"], 0), (["film_origin"], 1)])
+def test_a_format_that_only_some_of_the_models_have_is_made_of_those(
+    export: object, monkeypatch: pytest.MonkeyPatch, models: list[str], code: int
+) -> None:
+    def one_model_s(name: str) -> Format:
+        return replace(load_format(name), lacks=lambda spec: "" if spec is NEGATIVE_CONDITION else "it is not for this")
+
+    monkeypatch.setattr("export.format.load_format", one_model_s)
+    result = export("torchscript", models=tuple(models))  # type: ignore[operator]
+    assert result.exit_code == code, result.output
+    assert "not made: it is not for this" in result.output
+    assert result.stdout.count("published") == 1 - code
 
 
 def broken(name: str) -> Format:

@@ -236,7 +236,9 @@ def test_overload_finds_the_capacity_and_the_way_back(server: Any, tmp_path: Pat
     assert [(row["factor"], row["sends"]) for row in loads] == [(0.5, "all"), (6, "all"), (6, "throttled")]
     assert all(row["recovery"] is not None for row in loads)
     assert all(0 < row["sender"] < 1 for row in [capacity, *loads])
-    assert all(row["of_the_rest"] > 0 for row in loads)
+    for row in loads:  # none may be answered in half a second on a busy machine, so the rate itself is not looked at
+        rest = (1 - capacity["sender"]) / (1 - row["sender"])
+        assert row["of_the_rest"] == pytest.approx(row["goodput_share"] * rest)
     assert sum(loads[0]["outcomes"].values()) < sum(loads[1]["outcomes"].values())
 
 

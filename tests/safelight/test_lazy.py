@@ -48,3 +48,19 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'Klient'"):
         safelight.Klient  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("package", "code"),
+    [
+        ("psutil", "from safelight.cli import main; main(['tune', '--minutes', '1'])"),
+        ("grpc", "from safelight.cli import main; main(['classify', '.', '--url', 'localhost:1'])"),
+        ("torch", "import sys; sys.argv = ['export', 'film_origin']; from export.__main__ import main; main()"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_and_how_to_get_it(package: str, code: str) -> None:
+    script = f"import sys; sys.modules['{package}'] = None; {code}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: this needs the package {package}, which is not installed")
+    assert "make .venv/dev.done" in done.stderr
