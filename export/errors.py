@@ -2,7 +2,6 @@
 
 SafelightError
 `-- ExportError
-    |-- MissingRuntime      a runtime that the file must be tried in is not installed
     |-- EngineError         a TensorRT engine cannot be built, or does not fit the machine
     |-- CheckpointError     a Keras checkpoint is not of the founding network
     `-- ParityError         the file does not answer as the trained network does
@@ -13,10 +12,6 @@ from film.errors import SafelightError
 
 class ExportError(SafelightError):
     """Base of this room's errors."""
-
-
-class MissingRuntime(ExportError):
-    """A runtime that the file must be tried in is not installed."""
 
 
 class EngineError(ExportError):

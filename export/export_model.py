@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from export.accuracy import check_accuracy
-from export.errors import ExportError, ParityError
+from export.errors import ParityError
 from export.format import Format
 from export.parity import largest_difference
-from export.publish import publish, sha256, tool_versions, version_folder
+from export.publish import publish, tool_versions, version_folder
 from export.runtimes import Trial
 from export.source import Source
 from film.specs import LARGEST_ACCURACY_LOSS, PARITY_TOLERANCE
@@ -43,8 +43,7 @@ def export_model(source: Source, form: Format, repository: Path, aside: Path, sa
     spec = source.spec
     if why := form.lacks(spec):
         return Outcome("not made", notes=(why,))
-    if not source.weights.is_file():
-        raise ExportError(f"{source.weights} does not exist. Train the network first: make train.")
+    digest = source.digest  # before they are loaded: a training may write better ones meanwhile
     say("making it")
     trials = form.trials(source)
     possible = [trial for trial in trials if not trial.lacks]
@@ -61,7 +60,7 @@ def export_model(source: Source, form: Format, repository: Path, aside: Path, sa
         return {
             "model": spec.network_model,
             "format": form.name,
-            "weights": {"file": source.weights.name, "sha256": sha256(source.weights)},
+            "weights": {"file": source.weights.name, "sha256": digest},
             **made,
             "parity": {"pictures": len(source.judged_on), "runtimes": tried},
             **({"notes": notes} if notes else {}),

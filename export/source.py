@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from export.errors import ExportError
 from export.graphs import Exportable, FilmOriginExplainGraph, FilmOriginGraph
 from export.labelled import Labelled, Pictures
 from export.onnx_file import write_onnx
 from export.parity import answers
 from export.pictures import parity_pictures
+from export.publish import sha256
 from export.typed_network import Judge, TypedNetwork, typed_network
 from film.specs import ModelSpec
 
@@ -44,9 +46,16 @@ class Source:
         return self.model.spec
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weights that every file is made of; ExportError where there are none."""
+        if not self.weights.is_file():
+            raise ExportError(f"{self.weights} does not exist. Train the network first: make train.")
+        return sha256(self.weights)
+
+    @cached_property
     def graph(self) -> nn.Module:
         """The serving graph of the trained network itself: what every file must answer like."""
-        return self.model.serving_graph(self.weights)
+        return self._loaded()
 
     @cached_property
     def for_gpus(self) -> nn.Module:
@@ -55,7 +64,7 @@ class Source:
             return self.graph
         from training.grain import in_one_piece
 
-        graph = self.model.serving_graph(self.weights)
+        graph = self._loaded()
         return graph if in_one_piece(graph.network) else self.graph
 
     @cached_property
@@ -97,6 +106,17 @@ class Source:
         """Write the graph to ``path`` as ONNX, by the route that was asked for."""
         path.write_bytes(self._onnx)
 
+    def _loaded(self) -> nn.Module:
+        expected = self.digest
+        graph = self.model.serving_graph(self.weights)
+        self._check(expected)
+        return graph
+
+    def _check(self, expected: str) -> None:
+        """ExportError where a training wrote other weights meanwhile: files would be of both."""
+        if sha256(self.weights) != expected:
+            raise ExportError(f"{self.weights} has changed while it was exported. Export it again.")
+
     @cached_property
     def _onnx(self) -> bytes:
         return self._exported(self.graph)
@@ -110,4 +130,5 @@ class Source:
                 from export.keras_onnx import write_by_route
 
                 write_by_route(self.route, self.weights, self.spec, path, in_strips=graph is self.graph)
+                self._check(self.digest)
             return path.read_bytes()

@@ -6,13 +6,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from export.format import load_format
 from export.graphs import EXPORTABLES, Exportable, FilmOriginGraph
 from export.labelled import Pictures
-from export.parity import largest_difference
+from export.parity import answers, largest_difference
+from export.runtimes import onnxruntime_trial, openvino_trials
 from export.source import Source
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, ModelSpec
 from training import film_origin, grain, negative_condition
@@ -27,6 +30,13 @@ WEIGHTS = Path(__file__).parents[2] / "training" / "weights"
 MakeSource = Callable[[str], Source]
 Checked = Callable[[str, str], Path]
 """From a network of ``make_source`` and a format to the first of its files."""
+
+
+def check_parity(graph: torch.nn.Module, spec: ModelSpec, path: Path, pictures: NDArray[np.uint8]) -> dict[str, float]:
+    """How far the ONNX file at ``path`` is from ``graph`` in single precision, by runtime; raises ParityError."""
+    truth = answers(graph, spec, pictures)
+    trials = (openvino_trials(spec)[0], onnxruntime_trial())
+    return {t.runtime: largest_difference(truth, spec, t, t.start(path), pictures) for t in trials}
 
 
 @pytest.fixture(scope="session")

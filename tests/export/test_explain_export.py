@@ -13,10 +13,10 @@ from torch import nn
 from export.formats.torchscript import start, write_torchscript
 from export.graphs import FilmOriginExplainGraph, FilmOriginGraph
 from export.onnx_file import write_onnx
-from export.parity import check_parity
 from export.pictures import drawn_pictures
 from film.network import RUNTIMES, load_network
 from film.specs import FILM_ORIGIN_EXPLAIN, HEATMAP, ONNX_TOLERANCE, ModelSpec
+from tests.export.conftest import check_parity
 from training.explain import explainer
 from training.film_origin import NETWORKS
 

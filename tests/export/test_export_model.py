@@ -177,6 +177,29 @@ def test_weights_that_are_missing_or_foreign_are_named(source: Source, tmp_path:
         foreign.serving_graph(source.weights)
 
 
+def test_weights_that_a_training_writes_meanwhile_are_told_from_those_that_files_are_made_of(
+    source: Source, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(source.weights.read_bytes())
+    mine, digest = replace(source, weights=weights), sha256(source.weights)
+    assert mine.graph is not None
+    weights.write_bytes(b"of a better epoch")
+    outcome = export_model(mine, ONNX, tmp_path / "repository", tmp_path / "aside")
+    assert outcome.path is not None
+    manifest = json.loads(Path(f"{outcome.path}.json").read_text())
+    assert manifest["weights"]["sha256"] == digest, "of the file that the graph was loaded from"
+
+    def loaded_while_it_changes(path: Path) -> torch.nn.Module:
+        graph = MODEL.load(source.weights)
+        path.write_bytes(b"of a better epoch still")
+        return graph
+
+    between = replace(mine, model=replace(MODEL, load=loaded_while_it_changes))
+    with pytest.raises(ExportError, match=r"weights\.safetensors has changed while it was exported"):
+        export_model(between, ONNX, tmp_path / "repository", tmp_path / "aside")
+
+
 def test_pictures_of_a_folder_are_prepared_as_served_and_unreadable_ones_left_out(tmp_path: Path) -> None:
     import cv2
 

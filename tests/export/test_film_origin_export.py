@@ -7,11 +7,10 @@ import onnx
 import pytest
 import torch
 
-from export.parity import check_parity
 from export.pictures import drawn_pictures
 from export.source import Source
 from film.specs import ONNX_TOLERANCE
-from tests.export.conftest import SMALL, MakeSource
+from tests.export.conftest import SMALL, MakeSource, check_parity
 from training.film_origin import NETWORKS
 
 

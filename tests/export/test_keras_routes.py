@@ -9,9 +9,8 @@ import pytest
 
 from export.errors import ExportError
 from export.keras_onnx import ROUTES, lacks_for, write_by_route
-from export.parity import check_parity
 from film.specs import VALID
-from tests.export.conftest import SMALL, MakeSource
+from tests.export.conftest import SMALL, MakeSource, check_parity
 from training.film_origin import load
 
 SIDES = {"grain": 320, "founding": SMALL.size}

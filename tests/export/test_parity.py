@@ -1,6 +1,7 @@
 """The gate, tried with a network small enough to be wrong in every way."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,18 @@ from export.errors import ParityError
 from export.format import load_format
 from export.graphs import EXPORTABLES
 from export.labelled import Pictures
-from export.parity import answers, check_parity, largest_difference
+from export.parity import answers, largest_difference
 from export.runtimes import GPU_BATCHES, Arrays, Trial
 from export.source import Source
 from film.specs import FILM_ORIGIN, MAX_BATCH, ONNX_TOLERANCE, VALID, ModelSpec, TensorSpec
+from tests.export.conftest import check_parity
 
 SPEC = ModelSpec("toy", 8, ("no", "yes"), "yes", 0.5, (TensorSpec("SCORES", "FP32", (2,), ("no", "yes")),))
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
 
 
 class Toy(nn.Module):
-    """The mean of the picture as a probability, plus ``error`` where the picture is bright."""
+    """The mean of the picture as a probability, plus ``error``."""
 
     def __init__(self, error: float = 0.0, *, nan: bool = True, leaky: bool = False, sides: int = 2) -> None:
         super().__init__()
@@ -90,6 +92,41 @@ def test_numbers_for_a_picture_that_is_not_valid_are_refused(tmp_path: Path) -> 
 def test_nan_for_the_neighbours_of_one_that_is_not_valid_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="NaN exactly for the pictures that are not valid"):
         check_parity(Toy(), SPEC, artefact(Toy(leaky=True), tmp_path), PICTURES)
+
+
+def said_by(scores: Callable[[NDArray[np.uint8], NDArray[np.bool_]], NDArray[Any]]) -> float:
+    trial = Trial("toy", "fp32", lambda _: lambda inputs: {"SCORES": scores(inputs[SPEC.pixels.name], inputs["VALID"])})
+    return largest_difference(answers(Toy(), SPEC, PICTURES), SPEC, trial, trial.start(Path()), PICTURES)
+
+
+def right(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    (scores,) = Toy()(torch.from_numpy(pixels), torch.from_numpy(valid))
+    return np.asarray(scores.numpy())
+
+
+@pytest.mark.parametrize("row", [0, 1, -1])
+def test_nan_in_one_row_always_is_refused(row: int) -> None:
+    def guess(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        scores = right(pixels, np.ones_like(valid))
+        scores[row:][: len(scores) > 1] = np.nan
+        return scores
+
+    assert said_by(right) < 1e-5
+    with pytest.raises(ParityError, match="NaN exactly for the pictures that are not valid"):
+        said_by(guess)
+
+
+def test_a_single_picture_that_is_not_valid_is_tried() -> None:
+    def careless(pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        return right(pixels, valid if len(valid) > 1 else np.ones_like(valid))
+
+    with pytest.raises(ParityError, match="at batch 1 is not NaN exactly"):
+        said_by(careless)
+
+
+def test_an_output_of_another_type_is_refused() -> None:
+    with pytest.raises(ParityError, match="is of float64 and not of float32"):
+        said_by(lambda pixels, valid: right(pixels, valid).astype(np.float64))
 
 
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
