@@ -45,9 +45,10 @@ def preprocess(blobs: Sequence[bytes], size: int, each: Each = map) -> Preproces
 def invert(blobs: Sequence[bytes], wanted: Callable[[], bool] = lambda: True) -> list[tuple[bytes, str]]:
     """For each encoded negative its positive as a JPEG and '', or b'' and the reason it has none.
 
-    ``wanted`` is asked before each: a batch of scans takes a minute, in which whoever asked may give up.
+    ``wanted`` is asked before each, and where it says no there are no more: a batch of scans takes a minute, in which
+    whoever asked may give up.
     """
-    answers = (attempt(_positive, blob) if wanted() else (None, "the request was cancelled") for blob in blobs)
+    answers = (attempt(_positive, blob) for blob in blobs if wanted())
     return [(positive or b"", error) for positive, error in answers]
 
 

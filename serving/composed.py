@@ -81,13 +81,17 @@ def patched(configs: Configs, overlay: Overlay) -> Configs:
 
 
 def keys_of(config: Any) -> tuple[str, ...]:
-    """The settings that make sense for a model with this configuration."""
+    """The settings that make sense for a model with this configuration.
+
+    Ensembles alone may remember responses: of another model Triton 2.51 remembers errors too, as responses without any
+    output, such as that of an inversion whose client went away.
+    """
     if config.HasField("ensemble_scheduling"):
         return ("response_cache",)
     batching = ("queue_delay_us", "preferred_batch", "queue_size") if config.HasField("dynamic_batching") else ()
     told = [key for key in ("streams", "threads") if "streams" in config.parameters or key in config.parameters]
     told += ["recorded"] if "recorded" in config.parameters else []
-    return ("instances", *told, *batching, "max_batch", "response_cache")
+    return ("instances", *told, *batching, "max_batch")
 
 
 def value_of(config: Any, key: str) -> Value | None:

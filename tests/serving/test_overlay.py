@@ -100,12 +100,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ({specs.INVERSION_MODEL: {"streams": 2}}, "negative_inversion has no streams"),
         ({NET: {"preferred_batch": [4, 32], "max_batch": 16}}, "preferred_batch is 32, more than its max_batch of 16"),
         ({PRE: {"instances": 1}}, "film_origin_preprocess needs two instances, or queue_size = 0"),
+        ({specs.INVERSION_MODEL: {"response_cache": True}}, "negative_inversion has no response_cache to set"),
         ({NET: {"queue_size": 9}}, "film_origin_net needs two instances, or queue_size = 0"),
     ],
 )
 def test_what_does_not_fit_a_model_is_refused(models: dict[str, Any], said: str) -> None:
     with pytest.raises(ServingError) as refused:
-        patched(CPU, parse_overlay(models))
+        patched(CPU, parse_overlay({**models, "server": {"response_cache_mb": 1}}))
     assert said in str(refused.value)
 
 
@@ -127,7 +128,8 @@ def test_a_step_that_this_profile_does_not_take_is_refused() -> None:
 def test_every_setting_reaches_the_configuration() -> None:
     told = {
         NET: {"instances": 2, "streams": 3, "threads": 6, "queue_delay_us": 500, "preferred_batch": [8, 4]},
-        PRE: {"queue_size": 7, "max_batch": 16, "response_cache": True},
+        PRE: {"queue_size": 7, "max_batch": 16},
+        FILM_ORIGIN.name: {"response_cache": True},
     }
     changed = patched(CPU, parse_overlay({**told, "server": {"response_cache_mb": 1}}))
     network, preprocess = changed[NET], changed[PRE]
@@ -137,7 +139,7 @@ def test_every_setting_reaches_the_configuration() -> None:
     assert list(network.dynamic_batching.preferred_batch_size) == [4, 8]
     assert list(preprocess.dynamic_batching.preferred_batch_size) == [8], "what is not named stays"
     assert preprocess.dynamic_batching.default_queue_policy.max_queue_size == 7
-    assert preprocess.response_cache.enable
+    assert changed[FILM_ORIGIN.name].response_cache.enable
     assert preprocess.max_batch_size == 16
 
 

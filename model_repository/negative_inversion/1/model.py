@@ -20,6 +20,9 @@ class TritonPythonModel:
     def answer(self, request: Any) -> Any:
         images = pb_utils.get_input_tensor_by_name(request, specs.IMAGE.name).as_numpy()
         answers = invert(images.ravel(), wanted=lambda: not request.is_cancelled())
+        if len(answers) < len(images):
+            reason = pb_utils.TritonError("the request was cancelled", pb_utils.TritonError.CANCELLED)
+            return pb_utils.InferenceResponse(error=reason)
         positives, errors = zip(*answers, strict=True)
         outputs = {specs.POSITIVE.name: positives, specs.ERROR.name: [error.encode() for error in errors]}
         return pb_utils.InferenceResponse(
