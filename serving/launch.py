@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,6 +51,7 @@ def launch(settings: Settings) -> NoReturn:
     argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()), overlay)
     variables = environment(settings, server, os.environ)
     variables.pop(access.KEY_VARIABLE, None)
+    variables |= _scratch()
     print(f"Starting Triton. {profile(settings.profile).notice}".rstrip(), file=sys.stderr, flush=True)
     _start_watcher(settings)
     if overlay.cores:
@@ -90,6 +92,17 @@ def _forget(ready_file: Path) -> None:
         ready_file.unlink(missing_ok=True)
     except OSError as error:
         raise ServingError(f"{ready_file}, of an earlier server, cannot be removed ({error.strerror}).") from error
+
+
+def _scratch() -> dict[str, str]:
+    """The variable that has models put temporary files where `leftovers` finds them; none where that cannot be."""
+    place = leftovers.scratch(os.getpid())
+    shutil.rmtree(place, ignore_errors=True)  # an earlier server's that had this process id
+    try:
+        place.mkdir(mode=0o700)
+    except OSError:  # a container may have nowhere to write to, and few models want to
+        return {}
+    return {"TMPDIR": str(place)}
 
 
 def _composed(settings: Settings, overlay: Overlay) -> Path:

@@ -1,12 +1,14 @@
-"""What a server that did not end well leaves behind: shared memory, and the processes of models it was loading.
+"""What a server that did not end well leaves behind: shared memory, temporary files, and the processes of models it was
+loading.
 
-Both carry the name that `serving.command` gives them, which tells whose they are.
+All carry the name that `serving.command` gives them, which tells whose they are.
 """
 
 import contextlib
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,12 +30,21 @@ def repository(server: int) -> Path:
     return SHARED_MEMORY / f"{prefix(server)}repository"
 
 
+def scratch(server: int) -> Path:
+    """Where the models of the server with the process id ``server`` have their temporary files.
+
+    PyTorch unpacks PT2 into some, and a process that is killed does not remove them: 46 MB each time.
+    """
+    return Path(tempfile.gettempdir()) / f"{prefix(server)}scratch"
+
+
 def remove(server: int) -> None:
-    """End the model processes of a server that has ended, and remove its shared memory."""
+    """End the model processes of a server that has ended, and remove its shared memory and temporary files."""
     for process, _ in stubs(server):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     shutil.rmtree(repository(server), ignore_errors=True)
+    shutil.rmtree(scratch(server), ignore_errors=True)
     for region in SHARED_MEMORY.glob(f"{prefix(server)}*"):
         with contextlib.suppress(OSError):  # it has gone, or is another user's who has seen the same process id
             region.unlink()
@@ -41,8 +52,9 @@ def remove(server: int) -> None:
 
 def remove_all() -> None:
     """The same for every server of this user that has ended: what kills a server may have killed its watcher too."""
-    regions = (region for region in SHARED_MEMORY.glob(f"{_ours()}*") if _owned(region))
-    for server in {int(region.name.removeprefix(_ours()).partition("_")[0]) for region in regions}:
+    places = (SHARED_MEMORY, Path(tempfile.gettempdir()))
+    left = (path for place in places for path in place.glob(f"{_ours()}*") if _owned(path))
+    for server in {int(path.name.removeprefix(_ours()).partition("_")[0]) for path in left}:
         if not _alive(server):
             remove(server)
 

@@ -74,7 +74,7 @@ KEYS = {
         Key("max_batch", 2, MAX_BATCH, "most pictures of a batch, and of a request to the models it is a step of"),
         Key("queue_size", 0, 1_000_000, "requests that may wait, before the next is refused; 0 is any number"),
         Key("recorded", 0, 1, "launch a network of profile cuda as CUDA graphs, which keep GPU memory", truth=True),
-        Key("response_cache", 0, 1, "of an ensemble: remember answers, in the memory of [server] response_cache_mb", truth=True),
+        Key("response_cache", 0, 1, "of an ensemble: remember answers in [server] response_cache_mb", truth=True),
     )
 }
 """What may be said of a model. The start-up check sends two pictures at once, so ``max_batch`` begins there."""

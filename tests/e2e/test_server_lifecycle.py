@@ -28,9 +28,10 @@ QUICK = (specs.INVERSION_MODEL,)
 
 
 def remains(server: int) -> list[str]:
-    """Shared memory and processes of a server that has the process id ``server``."""
+    """Shared memory, temporary files and processes of a server that has the process id ``server``."""
     mark = leftovers.prefix(server)
     found = [file.name for file in leftovers.SHARED_MEMORY.glob(f"{mark}*")]
+    found += [str(place) for place in (leftovers.scratch(server),) if place.exists()]
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             command = (folder / "cmdline").read_text(errors="replace")
@@ -57,6 +58,7 @@ def test_sigterm_ends_it_with_success_and_leaves_nothing(tmp_path: Path) -> None
     with ServerProcess(quick_settings(), log=tmp_path / "log") as server:
         process = server.process_id
         assert remains(process), "this test sees what a running server has"
+        assert leftovers.scratch(process).is_dir()
         os.kill(process, signal.SIGTERM)
         assert os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT).si_status == 0
     assert eventually(lambda: not remains(process)), remains(process)

@@ -1,6 +1,7 @@
 """What a killed server leaves behind goes; what belongs to a running one or to others stays."""
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -39,6 +40,17 @@ def test_only_regions_of_servers_that_are_gone_are_removed(regions: dict[str, Pa
     leftovers.remove_all()
     left = {owner for owner, file in regions.items() if file.exists()}
     assert left == {"alive", "other container", "stranger"}
+
+
+def test_temporary_files_of_a_server_that_is_gone_are_removed() -> None:
+    dead, alive = leftovers.scratch(ended_process()), leftovers.scratch(os.getpid())
+    try:
+        for place in (dead, alive):
+            (place / "aotinductor_abcdef" / "data").mkdir(parents=True)
+        leftovers.remove_all()
+        assert [place.exists() for place in (dead, alive)] == [False, True]
+    finally:
+        shutil.rmtree(alive, ignore_errors=True)
 
 
 def test_a_region_that_goes_while_it_is_looked_at_is_passed_over(
