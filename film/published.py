@@ -30,14 +30,18 @@ def manifest_file(model: Path) -> Path:
 
 
 @functools.cache
-def has_int8() -> bool:
-    """Whether this processor computes in int8 as ``INT8_FILE`` wants it."""
+def cpu_flags() -> frozenset[str]:
+    """What this processor can, in Linux's words; none where that is not told."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return False
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return INT8_FLAG in flags
+        return frozenset()
+    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), []))
+
+
+def has_int8() -> bool:
+    """Whether this processor computes in int8 as ``INT8_FILE`` wants it."""
+    return INT8_FLAG in cpu_flags()
 
 
 def choose(

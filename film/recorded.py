@@ -6,7 +6,7 @@ The host needs as long to launch a network as the GPU needs for a few pictures. 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from film.specs import MAX_BATCH, VALID, ModelSpec
+from film.specs import MAX_BATCH, PARITY_TOLERANCE, VALID, ModelSpec
 
 SIZES = (1, 2, 4, *range(8, MAX_BATCH + 1, 8))
 """Of recorded batches. What comes is made up to the next: at most as many again of the few, and seven of the many."""
@@ -27,14 +27,18 @@ class Recorded:
     def __init__(self, network: Network, spec: ModelSpec, device: str, sizes: Sequence[int] = SIZES) -> None:
         import torch
 
+        self._outputs = spec.outputs
         self._inputs = (
             torch.zeros(max(sizes), *spec.pixels.shape, dtype=torch.uint8, device=device),
             torch.ones(max(sizes), *VALID.shape, dtype=torch.bool, device=device),
         )
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        # A recording that is broken off keeps its pool as long as the process lasts: let it be a small one's.
+        record(network, [given[:1] for given in self._inputs], None, stream)
         # One stream, as libraries keep memory for each; the largest first: the others find all that they need.
-        room = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        pool = torch.cuda.graph_pool_handle()
         self._graphs = {
-            size: record(network, [given[:size] for given in self._inputs], *room)
+            size: record(network, [given[:size] for given in self._inputs], pool, stream)
             for size in sorted(sizes, reverse=True)
         }
 
@@ -47,6 +51,27 @@ class Recorded:
             kept[:count].copy_(given)  # behind them lie earlier pictures, whose answers are thrown away
         graph.replay()
         return tuple(output[:count].clone() for output in outputs)  # the next run writes over them
+
+    def check(self, network: Network) -> None:
+        """AssertionError where a recording, of whatever size, answers otherwise than ``network`` does when launched.
+
+        By no more than reduced precision may be off, as a batch that is made up to another size has other algorithms.
+        """
+        import torch
+
+        pixels, valid = self._inputs
+        generator = torch.Generator(pixels.device).manual_seed(0)
+        for count in sorted({*self._graphs, *(size - 1 for size in self._graphs if size > 2)}):
+            drawn = torch.randint_like(pixels[:count], 0, 256, generator=generator)
+            some = torch.rand(valid[:count].shape, generator=generator, device=valid.device) < _MOSTLY
+            for tensor, said, wanted in zip(self._outputs, self(drawn, some), network(drawn, some), strict=True):
+                allowed = PARITY_TOLERANCE["fp16"] * tensor.slack
+                if not torch.allclose(said, wanted, rtol=0, atol=allowed, equal_nan=True):
+                    raise AssertionError(f"{tensor.name} is off by more than {allowed:g} in a batch of {count}")
+
+
+_MOSTLY = 0.8
+"""Share of valid pictures."""
 
 
 def record(

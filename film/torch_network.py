@@ -1,6 +1,7 @@
 """Runs a published PyTorch network on a device: TorchScript, which runs anywhere, or PT2, code of one device."""
 
 import ctypes
+import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 from film import specs
 from film.network import NetworkError
-from film.published import COMPILED_SUFFIX
+from film.published import COMPILED_SUFFIX, cpu_flags
 from film.recorded import Network, Recorded
 
 CPU_BATCH = 4
@@ -72,11 +73,17 @@ def as_served() -> Iterator[None]:
 
 
 def compiled_for(device: str) -> str:
-    """What a PT2 file must have been compiled for to run on ``device``: the processor, and PyTorch's version."""
+    """What a PT2 file must have been compiled for to run on ``device``: the processor, and PyTorch's version.
+
+    A CPU by a digest of all that it can: compilers use more of it than the widest registers, which torch names.
+    """
     import torch
 
-    cuda = torch.device(device).type == "cuda"
-    processor = torch.cuda.get_device_name(device) if cuda else f"CPU with {torch.backends.cpu.get_cpu_capability()}"
+    if torch.device(device).type == "cuda":
+        processor = torch.cuda.get_device_name(device)
+    else:
+        abilities = hashlib.sha256(" ".join(sorted(cpu_flags())).encode()).hexdigest()[:8]
+        processor = f"CPU with {torch.backends.cpu.get_cpu_capability()}, flags {abilities}"
     return f"{processor}, torch {torch.__version__}"
 
 
@@ -111,6 +118,15 @@ class TorchNetwork:
             runs = [self._run(*rows) for rows in zip(*parts, strict=True)]
         return {name: torch.cat(rows) for name, rows in zip(self._outputs, zip(*runs, strict=True), strict=True)}
 
+    def check_recorded(self) -> None:
+        """NetworkError where what is recorded answers otherwise than what is launched."""
+        if isinstance(self._run, Recorded):
+            try:
+                with as_served():
+                    self._run.check(self._launch)
+            except AssertionError as error:
+                raise NetworkError(f"its recording is wrong: {error}") from error
+
     def _record(self, spec: specs.ModelSpec, device: str) -> None:
         import torch
 
@@ -121,7 +137,8 @@ class TorchNetwork:
                 self._run = Recorded(self._launch, spec, device)
             except RuntimeError as error:
                 self.unrecorded = str(error).partition("\n")[0] or type(error).__name__
-                torch.cuda.empty_cache()  # DALI could not use what a recording had taken
+            if self.unrecorded:  # when the error is gone, which held what had been recorded
+                torch.cuda.empty_cache()  # DALI could not use it
 
     def _launch(self, pixels: Any, valid: Any) -> tuple[Any, ...]:
         outputs = self._module(pixels, valid)

@@ -5,6 +5,7 @@ It is machine code of the device that it was compiled on, so it is made where it
 
 import json
 import pickle
+import platform
 import re
 import shutil
 import signal
@@ -28,6 +29,9 @@ from export.source import Source
 from film.published import COMPILED_FILE
 from film.specs import COMPILED_BATCH, FILM_ORIGIN_EXPLAIN, MAX_BATCH, VALID, Arithmetic, ModelSpec
 from film.torch_network import as_served, compiled_for, example, load_module, single_precision
+
+_PLAIN_PROCESSOR = "haswell"
+"""Which compilers have known for long: AVX2, as every machine with a GPU that is worth compiling for."""
 
 
 def _lacks(_spec: ModelSpec) -> str:
@@ -54,7 +58,13 @@ def write_pt2(graph: torch.nn.Module, spec: ModelSpec, path: Path, device: torch
             example(spec, str(device), MAX_BATCH if device.type == "cuda" else 2),
             dynamic_shapes={spec.pixels.name: {0: batch}, VALID.name: {0: batch}},
         )
-        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+        torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=_options(device))
+
+
+def _options(device: torch.device) -> dict[str, Any]:
+    """A file for a GPU is to run beside any of that kind, whatever the processor: what the host computes is little."""
+    plain = device.type == "cuda" and platform.machine() == "x86_64" and hasattr(torch._inductor.config.cpp, "march")
+    return {"cpp.march": _PLAIN_PROCESSOR} if plain else {}
 
 
 def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
@@ -70,7 +80,9 @@ def start(path: Path, spec: ModelSpec, device: torch.device) -> Run:
 
 
 def check_alone(path: Path, spec: ModelSpec, device: torch.device) -> str:
-    """Have another process load ``path`` and judge one black picture, as a server does; ExportError if it cannot.
+    """Have another process load ``path`` and judge pictures, as a server does; ExportError if it cannot.
+
+    What it records there must answer as it does when it is launched, in batches of every size.
 
     Returns why it is launched step by step there, "" where it is recorded or on a CPU. The process that compiled a
     file may run it where no other can, as there were such files on an H200 (docs/gpu.md).
@@ -118,6 +130,7 @@ file, spec, device = pickle.load(sys.stdin.buffer)
 network = load_torch_network(file, spec, device, recorded=True)
 for output in network(*example(spec, device)).values():
     output.cpu()
+network.check_recorded()
 print("\\n{UNRECORDED}" + json.dumps(network.unrecorded))
 """
 _SECONDS_ALONE = 180

@@ -114,6 +114,22 @@ def test_a_file_is_compiled_for_single_precision_and_large_batches(
     assert {size[0].max for size in sizes} == {256}
 
 
+def test_a_file_for_a_gpu_is_compiled_for_any_host_beside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str | None] = []
+
+    def compiled(*_: Any, inductor_configs: dict[str, Any], **__: Any) -> None:
+        with torch._inductor.config.patch(inductor_configs):  # which knows the setting by that name
+            asked.append(torch._inductor.config.cpp.march)
+
+    monkeypatch.setattr(torch.export, "export", lambda *_, **__: None)
+    monkeypatch.setattr(torch._inductor, "aoti_compile_and_package", compiled)
+    monkeypatch.setattr(pt2, "example", lambda *_: ())
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *_: self)
+    for device in ("cpu", "cuda"):
+        pt2.write_pt2(torch.nn.Identity(), TOY, tmp_path / "model.pt2", torch.device(device))
+    assert asked == [None, "haswell"]
+
+
 @pytest.mark.parametrize("name", EXPORTABLES)
 def test_a_trace_asks_a_gpu_for_nothing_that_it_would_do_otherwise_or_not_at_all(
     name: str, traced: Callable[[str], Path]
