@@ -82,9 +82,15 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
 
 
 def _trials(source: Source) -> Sequence[Trial]:
-    device, spec = source.device, source.spec
+    """On the CPU and on a GPU, wherever it was made: any machine may serve it."""
+    gpu = source.device if source.device.type == "cuda" else torch.device("cuda")
+    lacks = "" if torch.cuda.is_available() else "there is no GPU"
+    return (_trial(source.spec, torch.device("cpu")), _trial(source.spec, gpu, lacks))
+
+
+def _trial(spec: ModelSpec, device: torch.device, lacks: str = "") -> Trial:
     batches = batches_on(device.type)
-    return (Trial(f"torch.jit on {device}", "fp32", lambda path: start(path, spec, device), batches=batches),)
+    return Trial(f"torch.jit on {device}", "fp32", lambda path: start(path, spec, device), lacks, batches)
 
 
 FORMAT = Format("torchscript", ("model.pt",), ("torch",), lambda _spec: "", _write, _trials)
