@@ -70,8 +70,8 @@ class ModelSpec:
     ``size`` is the side of the square, in pixels, that the network sees; ``outputs[0]`` is always ``SCORES``,
     one probability a label; ``positive`` names the label that ``threshold`` is a threshold of. Between the two numbers
     of ``unsure`` the answer is a guess. ``uses`` are thresholds for other purposes than sorting both labels alike.
-    ``precision`` is that of the network's arithmetic: bf16 where the processor has it, or single whatever it has
-    (engines are in half precision as far as the network bears it).
+    ``precision`` is that of the network's arithmetic: int8 and bf16 where the processor has them, or single whatever it
+    has (engines are in half precision as far as the network bears it).
     ``explains`` names the classifier that this one is a longer answer of, from the same pixels and weights.
     """
 

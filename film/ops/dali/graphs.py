@@ -77,9 +77,9 @@ def decode(data: DataNode, device: Device) -> DataNode:
     """Upright RGB pixels [h, w, 3] UINT8.
 
     On a GPU chroma is enlarged plainly and not smoothly as libjpeg-turbo does, which would keep the hardware decoder
-    out; it moves no probability by more than 0.003 (docs/gpu.md). The hardware, where there is any, is given every
-    picture that it can take: by itself DALI gives it two thirds of a batch, and what a picture's pixels are would hang
-    on its place there.
+    out; it moves no probability of the samples by more than 0.003, and of real pictures by 0.034 (docs/gpu.md). The
+    hardware, where there is any, is given every picture that it can take: by itself DALI gives it two thirds of a
+    batch, and what a picture's pixels are would hang on its place there.
     """
     if device == "gpu":
         return fn.decoders.image(data, device="mixed", output_type=types.RGB, hw_decoder_load=1.0)
