@@ -9,11 +9,11 @@ from typing import TypeVar
 from client.answers import Explanation, Positive, Prediction, Status
 from client.contract import CLASSIFIER_NAMES, Answer, explanation, positive, prediction
 from client.drivers import Driver, Task
-from client.errors import RequestTimeout, ServerUnavailable
+from client.errors import ClientError, RequestTimeout, ServerUnavailable
 from client.pictures import Picture, Source, batches, held, load
 from client.reading import Prior, Reading
 from client.retry import Retry
-from client.sending import Sender, check
+from client.sending import LEAST_SECONDS, Run, Sender, check, within
 from client.throttle import Throttle
 from client.transport import Transport
 from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
@@ -21,8 +21,6 @@ from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
 T = TypeVar("T")
 POLL_SECONDS = 0.2
 """Between two looks at a server that is starting."""
-_LEAST_SECONDS = 0.001
-"""For a question that comes when time is up: it is answered at once, or not in time."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,12 @@ class Pace:
             raise ValueError(f"concurrency is {self.concurrency}; it must be 1 or more")
         if not 0 < self.timeout < math.inf:
             raise ValueError(f"timeout is {self.timeout}; it must be a number of seconds, more than 0")
+
+
+def _given(answer: Answer | ClientError) -> Answer:
+    if isinstance(answer, ClientError):
+        raise answer
+    return answer
 
 
 class Engine:
@@ -88,15 +92,15 @@ class Engine:
     ) -> AsyncGenerator[T, None]:
         """The next batch is read when the oldest has been answered: here and now if all are ``at_hand``."""
         alone = pace.concurrency * len(models) == 1
-        closed = self._driver.opened()
-        waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer]]]]] = deque()
+        run = Run(pace.timeout, self._driver.opened())
+        waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer | ClientError]]]]] = deque()
         more = True
         try:
             while more or waiting:
                 if more and (batch := next(source, None) if at_hand else await self._driver.call(next, source, None)):
-                    check(closed)
+                    check(run.closed)
                     images = [picture.data for picture in batch if picture.error is None]
-                    work = {model: self._sender.answers(model, images, pace.timeout, closed) for model in models}
+                    work = {model: self._sender.answers(model, images, run) for model in models}
                     waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))
                 else:
                     more = False
@@ -105,7 +109,7 @@ class Engine:
                     answers = {model: iter(await task.result()) for model, task in tasks.items()}
                     waiting.popleft()
                     for picture in batch:
-                        told = {} if picture.error else {model: next(each) for model, each in answers.items()}
+                        told = {} if picture.error else {model: _given(next(each)) for model, each in answers.items()}
                         yield make(picture, told)
         finally:
             for _, tasks in waiting:
@@ -117,12 +121,13 @@ class Engine:
         deadline = self._driver.now() + timeout
 
         def left() -> float:
-            return max(_LEAST_SECONDS, deadline - self._driver.now())
+            return max(LEAST_SECONDS, deadline - self._driver.now())
 
-        name, version = await self._transport.server(left())
-        self._sender.known = True
-        ready = await self._transport.is_ready(None, left())
-        states = {model: await self._transport.is_ready(model, left()) for model in models}
+        with within(self._transport.address, timeout):
+            name, version = await self._transport.server(left())
+            self._sender.known = True
+            ready = await self._transport.is_ready(None, left())
+            states = {model: await self._transport.is_ready(model, left()) for model in models}
         return Status(self._transport.address, ready and all(states.values()), name, version, states)
 
     async def ready(self, models: Sequence[str], timeout: float) -> bool:
@@ -136,7 +141,7 @@ class Engine:
         """Return as soon as everything is ready; ServerUnavailable after ``timeout`` seconds without that."""
         deadline = self._driver.now() + timeout
         closed = self._driver.opened()
-        while not await self.ready(models, max(_LEAST_SECONDS, deadline - self._driver.now())):
+        while not await self.ready(models, max(LEAST_SECONDS, deadline - self._driver.now())):
             if self._driver.now() + POLL_SECONDS > deadline:
                 raise ServerUnavailable(
                     f"{self._transport.address} was not ready within {timeout:g} s; the server's log tells why"

@@ -19,11 +19,11 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from tritonclient.utils import InferenceServerException
 
 from client.drivers import MAX_THREADS
-from client.errors import ResponseInvalid
+from client.errors import ResponseInvalid, timed_out
 from client.shared_memory import Shared, pictures
 from client.threads import Threads, at_end, ours
 from client.transport import Address, Request, Response
-from client.triton import output_arrays, timed_out, translated, unavailable
+from client.triton import output_arrays, translated, unavailable
 from film.specs import IMAGE
 
 _BROKEN = (OSError, HTTPConnectionClosed, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)

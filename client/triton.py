@@ -16,6 +16,7 @@ from client.errors import (
     ServerFailed,
     ServerOverloaded,
     ServerUnavailable,
+    timed_out,
 )
 from client.transport import Request, Response
 from film.specs import QUEUE_FULL
@@ -99,11 +100,6 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
         return unavailable(address, text)
     verb = "failed" if kind is ServerFailed else "refused the request"
     return kind(f"{address} {verb}: {text}" + (f" [{status}]" if kind is ServerFailed and status else ""))
-
-
-def timed_out(address: str, timeout: float) -> RequestTimeout:
-    """No answer in time."""
-    return RequestTimeout(f"{address} did not answer within {timeout:.3g} s; allow more time or send smaller batches")
 
 
 def unavailable(address: str, reason: object) -> ServerUnavailable:
