@@ -92,7 +92,7 @@ class Engine:
     ) -> AsyncGenerator[T, None]:
         """The next batch is read when the oldest has been answered: here and now if all are ``at_hand``."""
         alone = pace.concurrency * len(models) == 1
-        run = Run(pace.timeout, self._driver.opened())
+        run = Run(pace.timeout, self._driver.opened(), self._driver.turn())
         waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer | ClientError]]]]] = deque()
         more = True
         try:

@@ -1,15 +1,16 @@
 """One batch on its way: sent, sent again while the server is unavailable, in halves when it is too large or too slow.
 
-A batch that is not answered in time is sent again in halves; a picture alone that is not has that as its error, and the
-rest goes on. Only a server that answers nobody ends the run, with RequestTimeout: one that does not say that the model
-is ready when it is asked then, or ``MOST_ALONE`` pictures in a row, each sent alone, got no answer in time from a model
-that answered nothing else of the run meanwhile. What it answered before is given first.
+A batch that is not answered in time is sent again in halves, while nothing else of the run is sent: so many batches at
+once may be all that was too much. A picture alone that is not answered in time has that as its error, and the rest goes
+on. Only a server that answers nobody ends the run, with RequestTimeout: one that does not say that the model is ready
+when it is asked then, or ``MOST_ALONE`` pictures in a row, each sent alone, got no answer in time from a model that
+answered nothing else of the run meanwhile. What it answered before is given first.
 """
 
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -41,10 +42,14 @@ _READY_SECONDS = 10.0
 
 @dataclass
 class Run:
-    """What the requests of one call have in common: seconds for each with its retries, and whether it was closed."""
+    """What the requests of one call have in common: seconds for each with its retries, and whether it was closed.
+
+    ``turn`` is held by the batch that is being sent again in halves.
+    """
 
     timeout: float
     closed: Event
+    turn: AbstractAsyncContextManager[None]
     unanswered: Counter[str] = field(default_factory=Counter)
     """By model: pictures sent alone that got no answer in time since it last gave one. Threads may lose a count."""
 
@@ -75,6 +80,10 @@ class Sender:
     async def answers(self, model: str, images: Sequence[bytes], run: Run) -> list[Answer | ClientError]:
         """One Answer an image; where the run ends after some of them, those and then the error that ends it."""
         answers: list[Answer | ClientError] = []
+        if not images:
+            return answers
+        async with run.turn:
+            pass  # while another is sent again, this one waits
         try:
             await self._append(answers, model, images, run)
         except ClientError as error:
@@ -83,11 +92,15 @@ class Sender:
             answers.append(error)
         return answers
 
-    async def _append(self, answers: list[Answer | ClientError], model: str, images: Sequence[bytes], run: Run) -> None:
-        """Append one Answer an image. What is too large or too slow is halved until it passes, or is one picture."""
-        if not images:
-            return
+    async def _append(
+        self, answers: list[Answer | ClientError], model: str, images: Sequence[bytes], run: Run, *, again: bool = False
+    ) -> None:
+        """Append one Answer an image. What is too large or too slow is halved until it passes, or is one picture.
+
+        ``again`` says that the run's turn is held for that.
+        """
         request = Request(model, images, tuple(spec.name for spec in OUTPUTS[model]))
+        turn: AbstractAsyncContextManager[None] = nullcontext()
         try:
             response = await self._send(request, run)
         except RequestTooLarge as error:
@@ -95,6 +108,8 @@ class Sender:
         except RequestTimeout as error:
             await self._check_going_on(request, run, error)
             reason = f"no answer within {run.timeout:g} s; allow more time"
+            if not again:
+                turn, again = run.turn, True
         else:
             run.unanswered[model] = 0
             answers += read_response(model, response, len(images))
@@ -103,8 +118,9 @@ class Sender:
             answers.append(Answer({}, reason))
             return
         half = len(images) // 2
-        await self._append(answers, model, images[:half], run)
-        await self._append(answers, model, images[half:], run)
+        async with turn:
+            await self._append(answers, model, images[:half], run, again=again)
+            await self._append(answers, model, images[half:], run, again=again)
 
     async def _check_going_on(self, request: Request, run: Run, error: RequestTimeout) -> None:
         """Raise RequestTimeout if the run should end because of ``error``."""

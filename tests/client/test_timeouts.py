@@ -1,6 +1,7 @@
 """What is not answered in time: smaller requests are tried, and only a server that answers nobody ends the run."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,16 @@ def server(late: Callable[[Request], bool], *, ready: bool = True) -> FakeTransp
     transport = FakeTransport(answer=answer)
     transport.ready = ready
     return transport
+
+
+async def pause() -> None:
+    """Let the others come on, be they threads or tasks."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        time.sleep(0.001)
+    else:
+        await asyncio.sleep(0)
 
 
 Run = Callable[..., tuple[list[Prediction], RequestTimeout | None]]
@@ -81,6 +92,29 @@ def test_a_batch_that_takes_too_long_is_sent_in_halves(run: Run) -> None:
     assert errors(seen) == [None] * 16
     assert [one.source for one in seen] == [f"#{number}" for number in range(16)]
     assert sorted(len(request.images) for request in transport.requests) == sorted([8, 4, 2, 2, 4, 2, 2] * 2)
+
+
+def test_while_one_batch_is_sent_in_halves_nothing_else_is_sent(run: Run) -> None:
+    """All that are in flight share the server's time: four batches at once may be all that is too much."""
+
+    class Slow(FakeTransport):
+        flying = 0
+        most = 0
+
+        async def infer(self, request: Request, timeout: float) -> Response:
+            if len(request.images) == 4:
+                raise LATE
+            self.flying += 1
+            self.most = max(self.most, self.flying)
+            await pause()
+            self.flying -= 1
+            return await super().infer(request, timeout)
+
+    transport = Slow()
+    seen, ended = run(transport, pictures(64), batch_size=4, concurrency=4)
+    assert ended is None
+    assert errors(seen) == [None] * 64
+    assert transport.most == 1
 
 
 def test_a_picture_that_takes_too_long_is_its_own_error_and_the_rest_goes_on(run: Run) -> None:
