@@ -51,6 +51,8 @@ _COMING_BACK = ("is not healthy", "has no available versions", "Unable to find s
 """How it says, with statuses that do not tell either, that a model's process died, that the model is not loaded at the
 moment (`safelight serve` loads a model again whose process died), and that it was started anew and knows none of the
 memory that was shared with the one before."""
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
+"""What tritonclient says of an answer that it cannot make sense of."""
 
 
 async def settled(value: Awaitable[T] | T) -> T:
@@ -76,7 +78,7 @@ def output_arrays(result: Any, request: Request) -> Response:
     for name in request.outputs:
         try:
             array = result.as_numpy(name)
-        except (ValueError, KeyError, TypeError, struct.error) as error:
+        except UNREADABLE as error:
             raise ResponseInvalid(
                 f"{request.model} gave an output {name} that is empty or broken ({error}); a server whose Python "
                 "has numpy 2 does that: install numpy<2 there"
@@ -100,6 +102,21 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
         return unavailable(address, text)
     verb = "failed" if kind is ServerFailed else "refused the request"
     return kind(f"{address} {verb}: {text}" + (f" [{status}]" if kind is ServerFailed and status else ""))
+
+
+def unknown_words(words: str, status: str, address: str, timeout: float) -> ClientError:
+    """The error of ours for an HTTP status with words that are not Triton's: a proxy's, or another server's."""
+    said = f"HTTP {status}: {words or 'nothing'}"
+    if _KINDS.get(status) in (ServerUnavailable, RequestTimeout, RequestTooLarge):
+        return translated(InferenceServerException(said, status), address, timeout)
+    return not_triton(address, said)
+
+
+def not_triton(address: str, said: object) -> ResponseInvalid:
+    """There, and something else or broken."""
+    return ResponseInvalid(
+        f"{address} answers, but not as Triton does ({said}); is that the address of a Safelight server?"
+    )
 
 
 def unavailable(address: str, reason: object) -> ServerUnavailable:
