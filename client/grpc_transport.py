@@ -86,6 +86,11 @@ class GrpcTransport:
         message = service_pb2.SystemSharedMemoryUnregisterRequest(name=region)
         await self._call("SystemSharedMemoryUnregister", message, timeout)
 
+    async def shared(self, timeout: float) -> list[str]:
+        """The names of all that the server was told of."""
+        message = service_pb2.SystemSharedMemoryStatusRequest()
+        return list((await self._call("SystemSharedMemoryStatus", message, timeout)).regions)
+
     async def close(self) -> None:
         """Close the channel; requests in flight are cancelled."""
         await self._pictures.close()

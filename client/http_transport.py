@@ -71,6 +71,13 @@ class _HttpTransport:
         """Have the server let go of it."""
         await self._ask(post(f"systemsharedmemory/region/{part(region)}/unregister"), timeout)
 
+    async def shared(self, timeout: float) -> list[str]:
+        """The names of all that the server was told of."""
+        told = content(await self._ask(get("systemsharedmemory/status"), timeout), self.address)
+        if not isinstance(told, list) or not all(isinstance(region, dict) and "name" in region for region in told):
+            raise not_triton(self.address, "it does not say what memory it shares")
+        return [str(region["name"]) for region in told]
+
     async def _ask(self, request: HttpRequest, timeout: float) -> HttpAnswer:
         """The answer to a request, of status 200."""
         answer = await self._told(request, timeout)
