@@ -1,5 +1,6 @@
 """What the gRPC and the HTTP transport share: Triton's answers and its errors, as ``tritonclient`` has them."""
 
+import re
 import struct
 from collections.abc import Awaitable, Iterator, Sequence
 from inspect import isawaitable
@@ -51,6 +52,9 @@ _COMING_BACK = ("is not healthy", "has no available versions", "Unable to find s
 """How it says, with statuses that do not tell either, that a model's process died, that the model is not loaded at the
 moment (`safelight serve` loads a model again whose process died), and that it was started anew and knows none of the
 memory that was shared with the one before."""
+_NOT_GRPC = re.compile("failed to connect.*(Socket closed|Failed parsing HTTP/2)", re.DOTALL)
+"""How gRPC says that something is there which hung up on it, as Triton's HTTP does and a container's proxy before the
+server is up, or answered otherwise."""
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 """What tritonclient says of an answer that it cannot make sense of."""
 
@@ -98,6 +102,11 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
     kind = RequestRejected if _RESTRICTED in text else _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:
         return timed_out(address, timeout)
+    if _NOT_GRPC.search(text):
+        return ServerUnavailable(
+            f"{address} cannot answer: {text}. Is the server running, and is that not its HTTP port? The address of "
+            "that begins with http://"
+        )
     if kind is ServerUnavailable or any(words in text for words in _COMING_BACK):
         return unavailable(address, text)
     verb = "failed" if kind is ServerFailed else "refused the request"
