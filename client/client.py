@@ -29,8 +29,8 @@ class Client:
     sent (RequestThrottled); None sends all. ``transport`` takes the place of ``url`` (client.FakeTransport).
     One Client may be shared by threads. Use it in a ``with`` block, or close it at the end: under gevent an open gRPC
     channel keeps the program from ending, and a server keeps shared memory until it is told to let go. What is wrong
-    with one picture is that picture's ``error``; when the server as a whole does not answer, a ``client.ClientError``
-    is raised.
+    with one picture is that picture's ``error``, and so is that it alone takes longer than ``timeout``; when the server
+    as a whole does not answer, a ``client.ClientError`` is raised.
     """
 
     def __init__(

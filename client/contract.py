@@ -73,6 +73,10 @@ def _check(model: str, spec: TensorSpec, found: NDArray[Any] | None, count: int)
         raise ResponseInvalid(f"{model} gave {spec.name} of shape {list(found.shape)}, not {list(wanted)}")
     if found.dtype != (np.object_ if spec.dtype == "BYTES" else np.float32):
         raise ResponseInvalid(f"{model} gave {spec.name} as {found.dtype}, not as {spec.dtype}")
+    if spec.dtype == "BYTES" and not all(isinstance(element, bytes) for element in found.flat):
+        raise ResponseInvalid(
+            f"{model} gave {spec.name} as JSON, not as bytes; does the server know Triton's extension for binary data?"
+        )
 
 
 def _check_usable(model: str, name: str, value: NDArray[Any]) -> None:

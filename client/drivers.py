@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, wait
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -50,6 +51,10 @@ class Driver(Protocol):
 
     async def sleep(self, seconds: float, closed: threading.Event) -> None:
         """Let time pass, but no more once ``closed`` is set."""
+        ...
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """To be taken by one at a time of what was started; again and again, but not inside itself."""
         ...
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -104,6 +109,17 @@ class _Thread:
             self._work.close()
 
 
+class _ThreadTurn(AbstractAsyncContextManager[None]):
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Blocking:
     """Plain threads, no event loop. ``sleep`` can be replaced, so that a test need not wait."""
 
@@ -125,6 +141,10 @@ class Blocking:
     async def sleep(self, seconds: float, closed: threading.Event) -> None:
         """Block for so long."""
         (self._sleep or closed.wait)(seconds)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """A lock."""
+        return _ThreadTurn()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call it, here and now."""
@@ -201,6 +221,10 @@ class Asyncio:
     async def sleep(self, seconds: float, closed: threading.Event) -> None:
         """Suspend for so long."""
         await self._sleep(seconds)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """A lock of asyncio's."""
+        return asyncio.Lock()
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call it in a thread, so that a slow disk does not hold up the loop."""

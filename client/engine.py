@@ -1,31 +1,26 @@
-"""The client's logic, once for both worlds: batches, requests, retries, answers in order."""
+"""The client's logic, once for both worlds: batches, several in flight, answers in order. ``sending`` asks for each."""
 
 import math
-import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import TypeVar
 
 from client.answers import Explanation, Positive, Prediction, Status
-from client.contract import CLASSIFIER_NAMES, OUTPUTS, Answer, explanation, positive, prediction, read_response
+from client.contract import CLASSIFIER_NAMES, Answer, explanation, positive, prediction
 from client.drivers import Driver, Task
-from client.errors import RequestThrottled, RequestTimeout, RequestTooLarge, ServerOverloaded, ServerUnavailable
+from client.errors import ClientError, RequestTimeout, ServerUnavailable
 from client.pictures import Picture, Source, batches, held, load
 from client.reading import Prior, Reading
 from client.retry import Retry
-from client.throttle import Tally, Throttle
-from client.transport import Request, Response, Transport
+from client.sending import LEAST_SECONDS, Run, Sender, check, within
+from client.throttle import Throttle
+from client.transport import Transport
 from film.specs import FILM_ORIGIN_EXPLAIN, INVERSION_MODEL, MAX_BATCH
 
 T = TypeVar("T")
 POLL_SECONDS = 0.2
 """Between two looks at a server that is starting."""
-_LEAST_SECONDS = 0.001
-"""For a question that comes when time is up: it is answered at once, or not in time."""
-HELD_SECONDS = 0.005
-"""What a request that is not sent takes all the same, as a refusal would: who asks again at once must not spin."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +40,18 @@ class Pace:
             raise ValueError(f"timeout is {self.timeout}; it must be a number of seconds, more than 0")
 
 
-def _check(closed: Event) -> None:
-    if closed.is_set():
-        raise ServerUnavailable("the client was closed while a request waited to be sent")
+def _given(answer: Answer | ClientError) -> Answer:
+    if isinstance(answer, ClientError):
+        raise answer
+    return answer
 
 
 class Engine:
     """Asks one server, through ``transport``, in the world of ``driver``."""
 
     def __init__(self, transport: Transport, driver: Driver, retry: Retry, throttle: Throttle | None) -> None:
-        self._transport, self._driver, self._retry = transport, driver, retry
-        self._known = False  # whether the server has ever answered
-        self._tallies = {model: Tally(throttle) for model in OUTPUTS} if throttle else {}
+        self._transport, self._driver = transport, driver
+        self._sender = Sender(transport, driver, retry, throttle)
 
     def classify(
         self, pictures: Iterable[Source], models: Sequence[str], pace: Pace, prior: Prior = None, use: str = ""
@@ -97,15 +92,15 @@ class Engine:
     ) -> AsyncGenerator[T, None]:
         """The next batch is read when the oldest has been answered: here and now if all are ``at_hand``."""
         alone = pace.concurrency * len(models) == 1
-        closed = self._driver.opened()
-        waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer]]]]] = deque()
+        run = Run(pace.timeout, self._driver.opened(), self._driver.turn())
+        waiting: deque[tuple[list[Picture], dict[str, Task[list[Answer | ClientError]]]]] = deque()
         more = True
         try:
             while more or waiting:
                 if more and (batch := next(source, None) if at_hand else await self._driver.call(next, source, None)):
-                    _check(closed)
+                    check(run.closed)
                     images = [picture.data for picture in batch if picture.error is None]
-                    work = {model: self._answers(model, images, pace.timeout, closed) for model in models}
+                    work = {model: self._sender.answers(model, images, run) for model in models}
                     waiting.append((batch, {m: self._driver.start(w, alone=alone) for m, w in work.items()}))
                 else:
                     more = False
@@ -114,76 +109,25 @@ class Engine:
                     answers = {model: iter(await task.result()) for model, task in tasks.items()}
                     waiting.popleft()
                     for picture in batch:
-                        told = {} if picture.error else {model: next(each) for model, each in answers.items()}
+                        told = {} if picture.error else {model: _given(next(each)) for model, each in answers.items()}
                         yield make(picture, told)
         finally:
             for _, tasks in waiting:
                 for task in tasks.values():
                     task.cancel()
 
-    async def _answers(self, model: str, images: Sequence[bytes], timeout: float, closed: Event) -> list[Answer]:
-        """One Answer an image. A request that is too large is halved until it passes, or is a single picture."""
-        if not images:
-            return []
-        request = Request(model, images, tuple(spec.name for spec in OUTPUTS[model]))
-        try:
-            response = await self._send(request, timeout, closed)
-        except RequestTooLarge as error:
-            if len(images) == 1:
-                return [Answer({}, f"too large for the server: {error}")]
-            half = len(images) // 2
-            return [
-                *await self._answers(model, images[:half], timeout, closed),
-                *await self._answers(model, images[half:], timeout, closed),
-            ]
-        return read_response(model, response, len(images))
-
-    async def _send(self, request: Request, timeout: float, closed: Event) -> Response:
-        """Send, and send again while the server is unavailable, within ``timeout`` seconds for all of it."""
-        deadline = self._driver.now() + timeout
-        attempt = 1
-        while True:
-            _check(closed)
-            try:
-                response = await self._sent(request, deadline - self._driver.now(), closed)
-            except ServerUnavailable as error:
-                self._known = self._known or isinstance(error, ServerOverloaded)
-                pause = self._retry.pause(attempt, random.random(), known=self._known)
-                if pause is None or self._driver.now() + pause >= deadline:
-                    raise
-                await self._driver.sleep(pause, closed)
-                attempt += 1
-            else:
-                self._known = True
-                return response
-
-    async def _sent(self, request: Request, timeout: float, closed: Event) -> Response:
-        """Send once, unless the server refuses so many that it is not worth it: RequestThrottled."""
-        tally, sent = self._tallies.get(request.model), self._driver.now()
-        if tally and tally.holds_back(sent, random.random()):
-            await self._driver.sleep(HELD_SECONDS, closed)
-            raise RequestThrottled(
-                f"{self._transport.address} refuses many requests to {request.model} at present, so this one was held "
-                "back. Try again later, or send less at once"
-            )
-        try:
-            return await self._transport.infer(request, timeout)
-        except ServerOverloaded:
-            if tally:
-                tally.refused(self._driver.now(), sent)
-            raise
-
     async def status(self, models: Sequence[str], timeout: float) -> Status:
         """Ask once how the server and the models are; ServerUnavailable when nobody is there."""
         deadline = self._driver.now() + timeout
 
         def left() -> float:
-            return max(_LEAST_SECONDS, deadline - self._driver.now())
+            return max(LEAST_SECONDS, deadline - self._driver.now())
 
-        name, version = await self._transport.server(left())
-        self._known = True
-        ready = await self._transport.is_ready(None, left())
-        states = {model: await self._transport.is_ready(model, left()) for model in models}
+        with within(self._transport.address, timeout):
+            name, version = await self._transport.server(left())
+            self._sender.known = True
+            ready = await self._transport.is_ready(None, left())
+            states = {model: await self._transport.is_ready(model, left()) for model in models}
         return Status(self._transport.address, ready and all(states.values()), name, version, states)
 
     async def ready(self, models: Sequence[str], timeout: float) -> bool:
@@ -197,13 +141,13 @@ class Engine:
         """Return as soon as everything is ready; ServerUnavailable after ``timeout`` seconds without that."""
         deadline = self._driver.now() + timeout
         closed = self._driver.opened()
-        while not await self.ready(models, max(_LEAST_SECONDS, deadline - self._driver.now())):
+        while not await self.ready(models, max(LEAST_SECONDS, deadline - self._driver.now())):
             if self._driver.now() + POLL_SECONDS > deadline:
                 raise ServerUnavailable(
                     f"{self._transport.address} was not ready within {timeout:g} s; the server's log tells why"
                 )
             await self._driver.sleep(POLL_SECONDS, closed)
-            _check(closed)
+            check(closed)
 
     async def close(self) -> None:
         """Have calls in other threads go no further: let go of connections, which ends what is in flight, and threads.

@@ -6,7 +6,7 @@ SafelightError                  (film.errors)
     |-- ServerUnavailable       nobody answers there, or the server or model is not ready; worth trying again
     |   `-- ServerOverloaded    ... because its queue is full; it works, and takes requests again as the queue empties
     |       `-- RequestThrottled    ... and refuses so many that the client held it back (client.throttle)
-    |-- RequestTimeout          no answer within the time allowed
+    |-- RequestTimeout          no answer within the time allowed, from a server that answers nobody (client.sending)
     |-- RequestRejected         the server will not do this: unknown model, wrong input
     |   `-- RequestTooLarge     ... because there is too much in one request; smaller ones are tried by themselves
     |-- ServerFailed            the server tried and broke
@@ -37,7 +37,7 @@ class RequestThrottled(ServerOverloaded):
 
 
 class RequestTimeout(ClientError):
-    """No answer within the time allowed, retries included."""
+    """No answer within the time allowed, retries included, and no reason to think that another would come."""
 
 
 class RequestRejected(ClientError):
@@ -54,3 +54,8 @@ class ServerFailed(ClientError):
 
 class ResponseInvalid(ClientError):
     """The answer is not what the model promises: an output is missing, empty, of the wrong shape or type."""
+
+
+def timed_out(address: str, timeout: float) -> RequestTimeout:
+    """No answer in time."""
+    return RequestTimeout(f"{address} did not answer within {timeout:g} s; allow more time or send smaller batches")

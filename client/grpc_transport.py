@@ -16,6 +16,8 @@ from client.triton import output_arrays, settled, translated, unavailable
 
 MAX_MESSAGE_BYTES = 2**31 - 1
 """The most that gRPC can say, and what Triton sets on its side: a single picture may be larger than a normal batch."""
+_LONGEST = 1e9
+"""Seconds. gRPC counts nanoseconds since 1970 in 64 bits, and a time beyond those is over at once."""
 
 _OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -86,6 +88,11 @@ class GrpcTransport:
         message = service_pb2.SystemSharedMemoryUnregisterRequest(name=region)
         await self._call("SystemSharedMemoryUnregister", message, timeout)
 
+    async def shared(self, timeout: float) -> list[str]:
+        """The names of all that the server was told of."""
+        message = service_pb2.SystemSharedMemoryStatusRequest()
+        return list((await self._call("SystemSharedMemoryStatus", message, timeout)).regions)
+
     async def close(self) -> None:
         """Close the channel; requests in flight are cancelled."""
         await self._pictures.close()
@@ -109,7 +116,7 @@ class GrpcTransport:
     async def _call(self, method: str, message: Any, timeout: float) -> Any:
         service = self._opened()
         try:
-            told = await settled(getattr(service, method)(message, timeout=timeout))
+            told = await settled(getattr(service, method)(message, timeout=min(timeout, _LONGEST)))
         except (grpc.RpcError, ValueError) as error:
             if service is not self._service:  # closed by another thread; before a call begins that is a ValueError
                 raise unavailable(self.address, "the client was closed") from error

@@ -1,4 +1,4 @@
-"""HTTP, for where gRPC does not get through. tritonclient speaks it with gevent (blocking) and aiohttp (asyncio)."""
+"""HTTP, for where gRPC does not get through: by gevent (blocking) and aiohttp (asyncio), as in tritonclient."""
 
 import asyncio
 import ssl
@@ -12,40 +12,32 @@ from weakref import WeakSet
 import aiohttp
 import gevent
 import gevent.monkey
-import numpy as np
-import tritonclient.http as triton
-import tritonclient.http.aio as triton_aio
+from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
-from tritonclient.utils import InferenceServerException
+from geventhttpclient.url import URL
 
 from client.drivers import MAX_THREADS
-from client.errors import ResponseInvalid
-from client.shared_memory import Shared, pictures
+from client.errors import ResponseInvalid, timed_out
+from client.http_message import HttpAnswer, HttpRequest, content, failure, get, infer_request, part, post, response
+from client.shared_memory import pictures
 from client.threads import Threads, at_end, ours
 from client.transport import Address, Request, Response
-from client.triton import output_arrays, timed_out, translated, unavailable
-from film.specs import IMAGE
+from client.triton import not_triton, unavailable
 
 _BROKEN = (OSError, HTTPConnectionClosed, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
 """A connection that could not be made, or broke."""
 _NOT_HTTP = (HTTPParseError, aiohttp.ClientResponseError)
 """Something answers, but not in HTTP."""
+_PIECE = 2**18
+"""Bytes that are read at once."""
 
 
-def _image(request: Request, shared: Shared | None) -> triton.InferInput:
-    """The IMAGE tensor, BYTES [n, 1]: where pictures are ``shared``, its place; else themselves."""
-    tensor = triton.InferInput(IMAGE.name, [len(request.images), *IMAGE.shape], IMAGE.dtype)
-    if shared is not None:
-        tensor.set_shared_memory(shared.region, shared.size)
-        return tensor
-    images = np.empty((len(request.images), 1), dtype=np.object_)
-    images[:, 0] = request.images
-    tensor.set_data_from_numpy(images)
-    return tensor
+class _TooMuch(Exception):
+    """An answer of more bytes than an answer may have."""
 
 
 class _HttpTransport:
-    """What the two have in common. ``_send`` calls one method of tritonclient within ``timeout`` seconds."""
+    """What the two have in common. ``_send`` brings a request there and its answer back within ``timeout`` seconds."""
 
     def __init__(self, address: Address, *, asynchronous: bool) -> None:
         self.address = str(address)
@@ -54,38 +46,48 @@ class _HttpTransport:
 
     async def infer(self, request: Request, timeout: float) -> Response:
         """Send one request, once."""
-        outputs = [triton.InferRequestedOutput(name, binary_data=True) for name in request.outputs]
         async with self._pictures.sent(request, timeout) as shared:
-            image = _image(request, shared)
-            result = await self._call("infer", timeout, model_name=request.model, inputs=[image], outputs=outputs)
-        return output_arrays(result, request)
+            answer = await self._ask(infer_request(request, shared), timeout)
+        return response(answer, request, self.address)
 
     async def is_ready(self, model: str | None, timeout: float) -> bool:
         """Whether the server, or one model, can answer."""
-        if model is None:
-            return bool(await self._call("is_server_ready", timeout))
-        return bool(await self._call("is_model_ready", timeout, model_name=model))
+        path = "health/ready" if model is None else f"models/{part(model)}/ready"
+        return (await self._told(get(path), timeout)).status == 200
 
     async def server(self, timeout: float) -> tuple[str, str]:
         """Name and version of the server."""
-        told = await self._call("get_server_metadata", timeout)
+        told = content(await self._ask(get(""), timeout), self.address)
         if not isinstance(told, dict) or not {"name", "version"} <= set(told):
-            raise ResponseInvalid(f"{self.address} answers, but not as Triton does")
+            raise not_triton(self.address, "it does not say its name and version")
         return str(told["name"]), str(told["version"])
 
     async def share(self, region: str, size: int, timeout: float) -> None:
         """Tell the server of a file of ``size`` bytes in /dev/shm, by the name that it is to have there too."""
-        await self._call("register_system_shared_memory", timeout, name=region, key=f"/{region}", byte_size=size)
+        path = f"systemsharedmemory/region/{part(region)}/register"
+        await self._ask(post(path, key=f"/{region}", offset=0, byte_size=size), timeout)
 
     async def unshare(self, region: str, timeout: float) -> None:
         """Have the server let go of it."""
-        await self._call("unregister_system_shared_memory", timeout, name=region)
+        await self._ask(post(f"systemsharedmemory/region/{part(region)}/unregister"), timeout)
 
-    async def _call(self, method: str, timeout: float, **arguments: Any) -> Any:
+    async def shared(self, timeout: float) -> list[str]:
+        """The names of all that the server was told of."""
+        told = content(await self._ask(get("systemsharedmemory/status"), timeout), self.address)
+        if not isinstance(told, list) or not all(isinstance(region, dict) and "name" in region for region in told):
+            raise not_triton(self.address, "it does not say what memory it shares")
+        return [str(region["name"]) for region in told]
+
+    async def _ask(self, request: HttpRequest, timeout: float) -> HttpAnswer:
+        """The answer to a request, of status 200."""
+        answer = await self._told(request, timeout)
+        if answer.status != 200:
+            raise failure(answer, self.address, timeout)
+        return answer
+
+    async def _told(self, request: HttpRequest, timeout: float) -> HttpAnswer:
         try:
-            return await self._send(method, timeout, arguments)
-        except InferenceServerException as error:
-            raise translated(error, self.address, timeout) from error
+            return await self._send(request, timeout)
         except TimeoutError as error:
             raise timed_out(self.address, timeout) from error
         except _BROKEN as error:
@@ -94,10 +96,12 @@ class _HttpTransport:
             raise ResponseInvalid(f"{self.address} does not speak HTTP; is that the gRPC port? ({error})") from error
         except UnicodeError as error:  # a name that no server can have
             raise unavailable(self.address, str(error)) from error
-        except (ValueError, KeyError) as error:  # what tritonclient says of an answer that is not Triton's
-            raise ResponseInvalid(f"{self.address} answers, but not as Triton does ({error!r})") from error
+        except _TooMuch as error:
+            raise not_triton(self.address, f"with more than {request.most:,} bytes") from error
+        except ValueError as error:
+            raise not_triton(self.address, error) from error
 
-    async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+    async def _send(self, request: HttpRequest, timeout: float) -> HttpAnswer:
         raise NotImplementedError
 
 
@@ -110,30 +114,33 @@ class BlockingHttpTransport(_HttpTransport):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, asynchronous=False)
+        self._url = URL(f"{'https' if address.secure else 'http'}://{address.target}")
         self._mine = threading.local()
         self._all: WeakSet[Any] = WeakSet()
         self._bells: set[Any] = set()
         self._lock = threading.Lock()
         self._threads = Threads(MAX_THREADS)
 
-    async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+    async def _send(self, request: HttpRequest, timeout: float) -> HttpAnswer:
         if ours() or threading.current_thread() is threading.main_thread() or _by_gevent():
-            return self._ask(method, timeout, arguments)
-        return self._threads.submit(partial(self._ask, method, timeout, arguments)).result()
+            return self._sent(request, timeout)
+        return self._threads.submit(partial(self._sent, request, timeout)).result()
 
-    def _ask(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
+    def _sent(self, request: HttpRequest, timeout: float) -> HttpAnswer:
         client = getattr(self._mine, "client", None)
         if client is None:
-            client = triton.InferenceServerClient(
-                self._where.target, ssl=self._where.secure, connection_timeout=None, network_timeout=None
-            )
+            client = HTTPClient.from_url(self._url, concurrency=1, connection_timeout=None, network_timeout=None)
             self._all.add(client)
             at_end(_leave_hub)
         self._mine.client = None  # kept only if all goes well: after a failure the connection's state is unknown
-        with self._ended_by_close(), gevent.Timeout(timeout, TimeoutError("timed out")):
-            result = getattr(client, method)(**arguments)
+        with (
+            self._ended_by_close(),
+            gevent.Timeout(timeout, TimeoutError("timed out")),
+            client.request(request.method, request.path, request.body, request.headers) as told,
+        ):
+            answer = HttpAnswer.of(told.status_code, told, _read(told, request.most))
         self._mine.client = client
-        return result
+        return answer
 
     async def close(self) -> None:
         """Close every thread's connection; requests in flight are given up."""
@@ -166,6 +173,19 @@ class BlockingHttpTransport(_HttpTransport):
             bell.close()
 
 
+def _read(told: Any, most: int) -> bytes:
+    body = bytearray()
+    try:
+        while piece := told.read(_PIECE):
+            body += piece
+            if len(body) > most:
+                raise _TooMuch
+            gevent.sleep(0)  # who never waits would never hear that the time is over
+    except HTTPParseError as error:
+        raise ConnectionError(f"the answer broke off ({error})") from error
+    return bytes(body)
+
+
 def _leave_hub() -> None:
     """Give back what gevent holds for this thread: descriptors, and threads that resolve names."""
     if not _by_gevent():  # else it is no thread, and the hub is everybody's
@@ -181,20 +201,42 @@ class AsyncHttpTransport(_HttpTransport):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, asynchronous=True)
-        self._client: Any = None
+        self._url = f"{'https' if address.secure else 'http'}://{address.target}"
+        self._session: aiohttp.ClientSession | None = None
 
-    async def _send(self, method: str, timeout: float, arguments: dict[str, Any]) -> Any:
-        if self._client is None:
-            secure = ssl.create_default_context() if self._where.secure else None
-            self._client = triton_aio.InferenceServerClient(
-                self._where.target, ssl=self._where.secure, ssl_context=secure, conn_timeout=None
+    async def _send(self, request: HttpRequest, timeout: float) -> HttpAnswer:
+        async with (
+            asyncio.timeout(timeout),
+            self._opened().request(
+                request.method,
+                self._url + request.path,
+                data=request.body or None,
+                headers=request.headers,
+                allow_redirects=False,
+            ) as told,
+        ):
+            pieces, size = [], 0
+            async for piece in told.content.iter_any():
+                pieces.append(piece)
+                size += len(piece)
+                if size > request.most:
+                    raise _TooMuch
+            return HttpAnswer.of(told.status, told.headers, b"".join(pieces))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            secure = ssl.create_default_context() if self._where.secure else True
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=secure),
+                timeout=aiohttp.ClientTimeout(total=None),
+                skip_auto_headers=["Accept-Encoding"],
+                auto_decompress=False,
             )
-        async with asyncio.timeout(timeout):
-            return await getattr(self._client, method)(**arguments)
+        return self._session
 
     async def close(self) -> None:
         """Close the pool."""
         await self._pictures.close()
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()

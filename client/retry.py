@@ -11,7 +11,8 @@ class Retry:
     default over some 20 seconds, in which a server restarts. As long as the server has never answered this client, it
     is sent ``strangers`` times at most: most likely nobody listens there, and that should be said at once. The pause
     after the first is ``first`` seconds, each further one twice the last, none above ``longest``; up to half of it, at
-    random, is left out so that many clients do not come back at the same moment.
+    random, is left out so that many clients do not come back at the same moment. With one attempt nothing is sent a
+    second time, in halves neither when it took too long: that is RequestTimeout at once.
     """
 
     attempts: int = 13

@@ -3,16 +3,16 @@
 A picture in a message is copied through two protocol stacks. With an address of ``grpc+shm://`` or ``http+shm://`` it
 is written once, into a region that the server was told of and reads from, and the message has only the region's name.
 Regions are kept and used again. A region's file is removed as soon as the server has mapped it, so that a client that
-is killed leaves no file; what the server has mapped it lets go when the client closes, or when it ends itself.
+is killed leaves no file; what the server has mapped it lets go when the client closes, or when it ends itself. What a
+client that was killed has shared, the next one to share anything has the server let go of (`client.ownership`).
 """
 
 import mmap
 import os
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -22,10 +22,12 @@ from client.errors import (
     ClientError,
     RequestRejected,
     RequestTimeout,
+    ResponseInvalid,
     ServerFailed,
     ServerOverloaded,
     ServerUnavailable,
 )
+from client.ownership import PREFIX, is_orphan, new_name
 from client.transport import Address, Request
 from client.triton import elements, elements_size
 
@@ -46,6 +48,10 @@ class Sharing(Protocol):
 
     async def unshare(self, region: str, timeout: float) -> None:
         """Have the server let go of it."""
+        ...
+
+    async def shared(self, timeout: float) -> list[str]:
+        """The names of all that the server was told of, by whomever."""
         ...
 
 
@@ -93,7 +99,7 @@ class _Region:
     """``size`` bytes that this process and the server map."""
 
     size: int
-    name: str = field(default_factory=lambda: f"safelight_client_{uuid.uuid4().hex}")
+    name: str = field(default_factory=new_name)
     memory: mmap.mmap = field(init=False)
 
     def map(self) -> None:
@@ -127,6 +133,7 @@ class _InSharedMemory:
         self._free: list[_Region] = []
         self._registered: dict[str, _Region] = {}
         self._retired: list[_Region] = []
+        self._looked = False
 
     @asynccontextmanager
     async def sent(self, request: Request, timeout: float) -> AsyncIterator[Shared | None]:
@@ -170,7 +177,21 @@ class _InSharedMemory:
             return fitting[0]
         self._retire(found)  # too small: a larger one takes its place
         await self._sweep()
+        if not self._looked:
+            await self._clear(timeout)
+            self._looked = True
         return await self._make(max(_SMALLEST, 1 << (size - 1).bit_length()), timeout)
+
+    async def _clear(self, timeout: float) -> None:
+        """Remove what clients have left that were killed: it takes room in memory, which may be all there is."""
+        for file in _FOLDER.glob(f"{PREFIX}*"):
+            if is_orphan(file.name):
+                with suppress(OSError):
+                    file.unlink()
+        with suppress(RequestRejected, ServerFailed, ResponseInvalid):  # what shares for itself next will say why
+            for name in filter(is_orphan, await self._wire.shared(timeout)):
+                with suppress(RequestRejected, ServerFailed):  # it is still read: the next client will do it
+                    await self._wire.unshare(name, timeout)
 
     async def _make(self, size: int, timeout: float) -> _Region:
         region = _Region(size)

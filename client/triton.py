@@ -1,5 +1,6 @@
 """What the gRPC and the HTTP transport share: Triton's answers and its errors, as ``tritonclient`` has them."""
 
+import re
 import struct
 from collections.abc import Awaitable, Iterator, Sequence
 from inspect import isawaitable
@@ -16,6 +17,7 @@ from client.errors import (
     ServerFailed,
     ServerOverloaded,
     ServerUnavailable,
+    timed_out,
 )
 from client.transport import Request, Response
 from film.specs import QUEUE_FULL
@@ -50,6 +52,11 @@ _COMING_BACK = ("is not healthy", "has no available versions", "Unable to find s
 """How it says, with statuses that do not tell either, that a model's process died, that the model is not loaded at the
 moment (`safelight serve` loads a model again whose process died), and that it was started anew and knows none of the
 memory that was shared with the one before."""
+_NOT_GRPC = re.compile("failed to connect.*(Socket closed|Failed parsing HTTP/2)", re.DOTALL)
+"""How gRPC says that something is there which hung up on it, as Triton's HTTP does and a container's proxy before the
+server is up, or answered otherwise."""
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
+"""What tritonclient says of an answer that it cannot make sense of."""
 
 
 async def settled(value: Awaitable[T] | T) -> T:
@@ -75,7 +82,7 @@ def output_arrays(result: Any, request: Request) -> Response:
     for name in request.outputs:
         try:
             array = result.as_numpy(name)
-        except (ValueError, KeyError, TypeError, struct.error) as error:
+        except UNREADABLE as error:
             raise ResponseInvalid(
                 f"{request.model} gave an output {name} that is empty or broken ({error}); a server whose Python "
                 "has numpy 2 does that: install numpy<2 there"
@@ -95,15 +102,30 @@ def translated(error: InferenceServerException, address: str, timeout: float) ->
     kind = RequestRejected if _RESTRICTED in text else _KINDS.get(status, ServerFailed)
     if kind is RequestTimeout:
         return timed_out(address, timeout)
+    if _NOT_GRPC.search(text):
+        return ServerUnavailable(
+            f"{address} cannot answer: {text}. Is the server running, and is that not its HTTP port? The address of "
+            "that begins with http://"
+        )
     if kind is ServerUnavailable or any(words in text for words in _COMING_BACK):
         return unavailable(address, text)
     verb = "failed" if kind is ServerFailed else "refused the request"
     return kind(f"{address} {verb}: {text}" + (f" [{status}]" if kind is ServerFailed and status else ""))
 
 
-def timed_out(address: str, timeout: float) -> RequestTimeout:
-    """No answer in time."""
-    return RequestTimeout(f"{address} did not answer within {timeout:.3g} s; allow more time or send smaller batches")
+def unknown_words(words: str, status: str, address: str, timeout: float) -> ClientError:
+    """The error of ours for an HTTP status with words that are not Triton's: a proxy's, or another server's."""
+    said = f"HTTP {status}: {words or 'nothing'}"
+    if _KINDS.get(status) in (ServerUnavailable, RequestTimeout, RequestTooLarge):
+        return translated(InferenceServerException(said, status), address, timeout)
+    return not_triton(address, said)
+
+
+def not_triton(address: str, said: object) -> ResponseInvalid:
+    """There, and something else or broken."""
+    return ResponseInvalid(
+        f"{address} answers, but not as Triton does ({said}); is that the address of a Safelight server?"
+    )
 
 
 def unavailable(address: str, reason: object) -> ServerUnavailable:

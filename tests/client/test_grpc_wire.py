@@ -1,5 +1,6 @@
 """gRPC over a bad wire: slow, or silent from some moment on."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -12,7 +13,7 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2
 
-from client import Client, Retry, grpc_transport
+from client import AsyncClient, Client, Retry, ServerUnavailable, grpc_transport
 from film.specs import CLIENT_TIMEOUT
 
 
@@ -69,6 +70,42 @@ def server() -> Iterator[int]:
     running.start()
     yield port
     running.stop(None)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize("timeout", [1e10, 1e300])
+def test_who_waits_for_ever_gets_an_answer(server: int, timeout: float, asynchronous: bool) -> None:
+    async def awaited() -> bool:
+        async with AsyncClient(f"127.0.0.1:{server}", timeout=timeout) as client:
+            return await client.ready(["film_origin"])
+
+    if asynchronous:
+        assert asyncio.run(awaited())
+    else:
+        with Client(f"127.0.0.1:{server}", timeout=timeout) as client:
+            assert client.ready(["film_origin"])
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"], ids=["Triton", "others"]
+)
+def test_what_may_be_the_http_port_is_called_that(says: bytes) -> None:
+    def answer() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                connection.sendall(says)
+                connection.recv(100)
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"grpc://127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            Client(address, retry=Retry(attempts=1)) as client,
+            pytest.raises(ServerUnavailable, match=f"{address} cannot answer.*HTTP port.* with http://"),
+        ):
+            client.status()
 
 
 def test_a_far_server_is_reached(server: int) -> None:

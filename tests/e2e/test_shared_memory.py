@@ -79,18 +79,20 @@ def test_for_asyncio_too(url: str, server: Any, photographs: list[bytes]) -> Non
 
 @pytest.mark.parametrize("timeout", [0.001, 0.05])
 def test_what_was_given_up_is_let_go_as_well(url: str, server: Any, photographs: list[bytes], timeout: float) -> None:
-    with Client(url) as client:
+    with Client(url, retry=Retry(attempts=1)) as client:
         for _ in range(2):
             with pytest.raises(RequestTimeout):
                 client.classify(photographs * 2, [FILM_ORIGIN.name], batch_size=16, timeout=timeout)
         assert client.classify(photographs[:2], QUICK)[0].condition
 
 
-def test_a_client_that_is_killed_leaves_no_file(server: Any, photographs: list[bytes], tmp_path: Path) -> None:
+def test_a_client_that_is_killed_leaves_no_file_and_the_next_has_its_memory_let_go(
+    url: str, server: Any, photographs: list[bytes], tmp_path: Path
+) -> None:
     (tmp_path / "one").write_bytes(photographs[0])
     code = (
         "import os, signal, sys; from client import Client\n"
-        f"client = Client('grpc+shm://{server.grpc_url}')\n"
+        f"client = Client({url!r})\n"
         f"print(client.classify([{str(tmp_path / 'one')!r}], {QUICK})[0].condition, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -98,8 +100,13 @@ def test_a_client_that_is_killed_leaves_no_file(server: Any, photographs: list[b
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert "%" in done.stdout
     assert not files()
-    with triton.InferenceServerClient(server.grpc_url) as stock:  # it cannot know that nobody will write to it
-        stock.unregister_system_shared_memory()
+    left = regions(server)
+    assert left, "it cannot know that nobody will write to it"
+    with Client(url) as client, Client(url) as another:
+        for each in (client, another):
+            assert each.classify(photographs[:1], QUICK)[0].condition
+        assert not left & regions(server)
+        assert len(regions(server)) == 2, "those who live keep theirs"
 
 
 def test_a_server_that_was_started_anew_is_told_again(photographs: list[bytes]) -> None:
