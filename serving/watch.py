@@ -38,6 +38,11 @@ class Watch:
     stop_with: int
     admin_key: str
 
+    @property
+    def ports(self) -> list[int]:
+        """All that the server listens on."""
+        return [int(address.rpartition(":")[2]) for address in (self.http, self.grpc, self.metrics)]
+
     def to_json(self) -> str:
         """For the watcher's command line."""
         return json.dumps(asdict(self))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from serving.errors import ServingError, Unreachable
+from serving.sockets import listens
 from serving.watch import Ended, Watch, clean_up, companion, give_up, say, wait
 
 _POLL_SECONDS = 0.05
@@ -35,6 +36,7 @@ def _watch(watch: Watch) -> int:
 
         _wait_until_ready(watch, beside)
         selfcheck.prove(watch.grpc, watch.models, Path(watch.repository), watch.tolerance, watch.ready_timeout)
+        wait(watch, beside, 0)  # that it answered is said of a server that is still there
         _announce(watch)
     except Ended:
         raise
@@ -51,14 +53,21 @@ def _become_guard(watch: Watch) -> NoReturn:
 
 
 def _wait_until_ready(watch: Watch, beside: int | None) -> None:
+    """Return once the server is ready, and it is this one: another may have taken its ports since they were free."""
     deadline = time.monotonic() + watch.ready_timeout
     while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://{watch.http}/v2/health/ready", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            wait(watch, beside, _POLL_SECONDS)
+        if _says_ready(watch) and listens(watch.server, watch.ports):
+            return
+        wait(watch, beside, _POLL_SECONDS)
     raise ServingError(f"The server was not ready after {watch.ready_timeout:g} seconds; it is ended.")
+
+
+def _says_ready(watch: Watch) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{watch.http}/v2/health/ready", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def _announce(watch: Watch) -> None:

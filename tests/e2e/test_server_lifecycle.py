@@ -147,6 +147,28 @@ def test_a_port_that_is_taken_meanwhile_ends_the_start_with_the_log(tmp_path: Pa
         pass
 
 
+def test_of_two_that_start_at_once_on_the_same_ports_one_gets_ready_and_one_ends(tmp_path: Path) -> None:
+    """Both found the ports free, and the one's watcher asked the other's server."""
+    settings = replace(quick_settings(), stop_with=os.getpid())
+    ready, logs = ([tmp_path / f"{what}{number}" for number in range(2)] for what in ("ready", "log"))
+    servers = []
+    try:
+        for file, log in zip(ready, logs, strict=True):
+            command = [sys.executable, "-m", "serving", *arguments(replace(settings, ready_file=file))]
+            with log.open("wb") as stream:
+                servers.append(subprocess.Popen(command, stdout=stream, stderr=stream))
+        assert eventually(lambda: any(server.poll() is not None for server in servers))
+        lost = [server.poll() is not None for server in servers].index(True)
+        assert eventually(ready[1 - lost].is_file)
+        assert "Safelight is ready" not in logs[lost].read_text()
+        assert not ready[lost].exists()
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait(60)
+    assert eventually(lambda: not any(remains(server.pid) for server in servers))
+
+
 @pytest.mark.parametrize("wire", ["grpc", "http"])
 def test_a_run_goes_on_after_a_restart(wire: str, tmp_path: Path, photograph: bytes) -> None:
     # Triton waits for open HTTP connections, idle ones too, until the exit timeout
