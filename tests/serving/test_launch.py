@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from film import specs
 from serving import container, gpu
+from serving.checks import explained_otherwise, little_shared_memory
 from serving.cli import serve
-from serving.launch import explained_otherwise, little_shared_memory
 from serving.server import on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
