@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import select
 import socket
 import sysconfig
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ def check(settings: Settings) -> None:
         raise ServingError(f"No model was chosen: name some of {', '.join(specs.PUBLIC_MODELS)} with --models.")
     for model in settings.models:
         _check_model(settings, model)
+    if settings.stop_with and not _runs(settings.stop_with):
+        raise ServingError(f"There is no process {settings.stop_with} to stop with: name one that runs.")
     _check_ports(settings)
     _check_site_packages()
 
@@ -74,6 +77,19 @@ def _check_model(settings: Settings, model: str) -> None:
         file = network_file(repository, specs.classifier(model), profile(settings.profile).config_name)
         if not file.is_file():
             raise ServingError(f"{file} is missing: run `make export`, or serve other --models.")
+
+
+def _runs(process: int) -> bool:
+    try:
+        descriptor = os.pidfd_open(process)
+    except OSError:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    try:
+        return not poll.poll(0)  # of one that has ended it can be read, even if nobody has waited for it yet
+    finally:
+        os.close(descriptor)
 
 
 def _check_ports(settings: Settings) -> None:

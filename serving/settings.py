@@ -16,6 +16,11 @@ DEFAULT_REPOSITORY = Path(__file__).resolve().parents[1] / "model_repository"
 MODEL_FILE = Path("1", "model.onnx")
 """Inside the folder of a network's model: what is served where a configuration names no file."""
 
+LONGEST_SECONDS = 86_400
+"""A day, for any wait: poll(2) counts milliseconds and ends within a month."""
+LARGEST_PROCESS = 2**22
+"""Linux gives no process id beyond it, whatever it is told (proc(5), pid_max)."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -142,6 +147,16 @@ class Settings:
     ready_file: Path | None = None
     stop_with: int = 0
     admin_key: str = ""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "ready_timeout": (0 < self.ready_timeout <= LONGEST_SECONDS, f"more than 0 and at most {LONGEST_SECONDS}"),
+            "exit_timeout": (0 <= self.exit_timeout <= LONGEST_SECONDS, f"from 0 to {LONGEST_SECONDS}"),
+            "stop_with": (0 <= self.stop_with <= LARGEST_PROCESS, f"from 0 to {LARGEST_PROCESS}"),
+        }
+        for name, (kept, rule) in rules.items():
+            if not kept:
+                raise ServingError(f"{name} is {getattr(self, name)}; it must be {rule}.")
 
     @property
     def ports(self) -> dict[str, int]:

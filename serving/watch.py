@@ -7,6 +7,7 @@ import select
 import signal
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import NoReturn
 
 from serving import leftovers
 
@@ -64,8 +65,7 @@ def companion(watch: Watch) -> int | None:
     try:
         return os.pidfd_open(watch.stop_with)
     except ProcessLookupError:
-        send(watch, signal.SIGTERM)
-        raise Ended from None
+        _stop(watch)
 
 
 def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[int] = ()) -> list[int]:
@@ -77,11 +77,18 @@ def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[i
     for descriptor in filter(None, (watch.pidfd, beside, *processes)):
         poll.register(descriptor, select.POLLIN)
     ended = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
-    if beside in ended:
-        send(watch, signal.SIGTERM)
-    if beside in ended or watch.pidfd in ended:
+    if watch.pidfd in ended:
         raise Ended
+    if beside in ended:
+        _stop(watch)
     return ended
+
+
+def _stop(watch: Watch) -> NoReturn:
+    """Tell the server to stop because its companion has ended."""
+    say(f"Process {watch.stop_with} has ended, and the server stops with it.")
+    send(watch, signal.SIGTERM)
+    raise Ended
 
 
 def give_up(watch: Watch, why: str) -> int:

@@ -30,8 +30,9 @@ def main(watch: Watch) -> int:
 
 
 def _watch(watch: Watch) -> int:
-    beside = companion(watch)
+    beside = None
     try:
+        beside = companion(watch)
         from serving import selfcheck  # heavy, and a server that ends while it starts does not need it
 
         _wait_until_ready(watch, beside)

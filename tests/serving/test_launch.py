@@ -4,10 +4,12 @@ import importlib.util
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,6 +18,7 @@ from film import specs
 from serving import container, gpu
 from serving.checks import explained_otherwise, little_shared_memory
 from serving.cli import serve
+from serving.errors import ServingError
 from serving.server import on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
@@ -28,6 +31,12 @@ def free_ports() -> list[str]:
 @pytest.fixture
 def ports() -> list[str]:
     return free_ports()
+
+
+@pytest.fixture(autouse=True)
+def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not refused would become Triton in this process' place."""
+    monkeypatch.setitem(sys.modules, "pytriton", None)
 
 
 def run(*arguments: str) -> Result:
@@ -75,9 +84,53 @@ def test_a_ready_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder: name another --ready-file" in refused(run(f"--ready-file={tmp_path}"))
 
 
-def test_a_process_to_stop_with_has_a_number() -> None:
-    result = run("--stop-with=-5")
-    assert (result.exit_code, "-5 is not in the range" in result.stderr) == (2, True)
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--stop-with=-5",
+        "--stop-with=99999999999999999",
+        "--exit-timeout=-5",
+        "--exit-timeout=99999999999999",
+        "--ready-timeout=-1",
+        "--ready-timeout=0",
+        "--ready-timeout=inf",
+    ],
+)
+def test_a_number_that_no_server_could_be_given_is_refused(ports: list[str], argument: str) -> None:
+    result = run(*ports, argument)
+    assert (result.exit_code, "is not in the range" in result.stderr) == (2, True)
+
+
+def test_a_time_is_a_number(ports: list[str]) -> None:
+    said = refused(run(*ports, "--ready-timeout=nan"))
+    assert "ready_timeout is nan; it must be more than 0 and at most 86400" in said
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ready_timeout": 0.0}, {"exit_timeout": -1}, {"exit_timeout": 10**9}, {"stop_with": 2**40}]
+)
+def test_settings_hold_no_such_number_either(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ServingError, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+def test_a_process_to_stop_with_must_run(ports: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    assert f"There is no process {ended.pid} to stop with" in refused(run(*ports, f"--stop-with={ended.pid}"))
+
+
+def test_one_that_has_ended_and_was_not_waited_for_does_not_run(ports: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert f"There is no process {ended.pid} to stop with" in refused(run(*ports, f"--stop-with={ended.pid}"))
+
+
+@pytest.mark.parametrize("option", ["--model-repository", "--overlay", "--backend-directory", "--ready-file"])
+def test_an_empty_name_is_refused(ports: list[str], option: str) -> None:
+    """An unset variable of a shell becomes one, and as a path it would be the current folder."""
+    result = run(*ports, f"{option}=")
+    assert (result.exit_code, f"'{option}': a name is empty; is a variable not set?" in result.stderr) == (2, True)
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
@@ -205,8 +258,7 @@ def test_a_container_without_a_backend_is_refused(
     assert f"{tmp_path / 'backends'} has no backend dali and no onnxruntime" in said
 
 
-def test_a_missing_wheel_is_refused(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pytriton", None)
+def test_a_missing_wheel_is_refused(ports: list[str]) -> None:
     assert "pip install -c constraints.txt -e '.[serve]'" in refused(run(*ports))
 
 
@@ -225,7 +277,6 @@ def test_a_link_to_code_that_triton_cannot_read_is_named(
 ) -> None:
     (tmp_path / "plain.pth").write_text("/srv/code")
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    monkeypatch.setitem(sys.modules, "pytriton", None)
     assert "is not installed" in refused(run(*ports)), "this one is readable"
     (tmp_path / "own.pth").write_text("/srv/für mich", encoding="utf-8")
     assert f"{tmp_path / 'own.pth'} has letters beyond ASCII" in refused(run(*ports))

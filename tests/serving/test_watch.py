@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from serving import watch
-from serving.watch import Watch
+from serving.watch import Ended, Watch
 
 HANGS = "import time; time.sleep(600)"
 GIVES_UP = "import sys; from serving.watch import *; sys.exit(give_up(Watch.from_json(sys.argv[1]), 'it is wrong'))"
@@ -42,6 +43,21 @@ def test_who_sees_a_server_end_finds_in_its_log_why(monkeypatch: pytest.MonkeyPa
         assert watch.give_up(known, "it is wrong") == 1
         assert server.wait() == -signal.SIGKILL
     assert said == [("Error: it is wrong", False)]
+
+
+def test_a_server_says_with_whom_it_stops(capfd: pytest.CaptureFixture[str]) -> None:
+    with watched() as (server, known), subprocess.Popen([sys.executable, "-c", HANGS]) as companion:
+        known = replace(known, stop_with=companion.pid)
+        beside = watch.companion(known)
+        assert watch.wait(known, beside, 0) == []
+        companion.kill()
+        with pytest.raises(Ended):
+            watch.wait(known, beside, 60)
+        assert server.wait() == -signal.SIGTERM
+        companion.wait()
+        with pytest.raises(Ended):
+            watch.companion(known)
+    assert capfd.readouterr().err == 2 * f"Process {companion.pid} has ended, and the server stops with it.\n"
 
 
 @pytest.mark.parametrize("log", ["full", "closed"])
