@@ -15,7 +15,8 @@ import urllib.request
 from typing import NoReturn
 
 from film import specs
-from serving import access, leftovers
+from serving import leftovers
+from serving.access import HEADER, KEY_VARIABLE
 from serving.errors import ServingError
 from serving.watch import Ended, Watch, clean_up, companion, give_up, say, send, wait
 
@@ -127,7 +128,7 @@ def _post(watch: Watch, what: str, body: dict[str, object]) -> None:
     request = urllib.request.Request(
         f"http://{watch.http}/v2/repository/models/{what}",
         json.dumps(body).encode(),
-        {access.HEADER: watch.admin_key},
+        {HEADER: watch.admin_key},
         method="POST",
     )
     try:
@@ -149,4 +150,4 @@ def _answers(watch: Watch, path: str) -> bool | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Watch.from_json(sys.argv[1])))
+    sys.exit(main(Watch.from_json(sys.argv[1], os.environ.get(KEY_VARIABLE, ""))))

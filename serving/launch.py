@@ -119,6 +119,7 @@ def _start_watcher(settings: Settings) -> None:
         try:
             argv = [sys.executable, "-m", "serving.watcher", watch.to_json()]
             direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+            direct[access.KEY_VARIABLE] = watch.admin_key
             subprocess.Popen(argv, env=direct, pass_fds=[pidfd], stdin=subprocess.DEVNULL, start_new_session=True)
             os._exit(0)
         finally:

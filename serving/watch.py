@@ -45,13 +45,13 @@ class Watch:
         return [int(address.rpartition(":")[2]) for address in (self.http, self.grpc, self.metrics)]
 
     def to_json(self) -> str:
-        """For the watcher's command line."""
-        return json.dumps(asdict(self))
+        """All but the key, for the watcher's command line, which every user of the machine can read."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "admin_key"})
 
     @staticmethod
-    def from_json(text: str) -> "Watch":
-        """Read what ``to_json`` wrote."""
-        return Watch(**json.loads(text))
+    def from_json(text: str, admin_key: str) -> "Watch":
+        """Read what ``to_json`` wrote; the key has come another way."""
+        return Watch(**json.loads(text), admin_key=admin_key)
 
 
 class Ended(Exception):

@@ -9,10 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from serving.access import KEY_VARIABLE
 from serving.errors import ServingError, Unreachable
 from serving.sockets import listens
 from serving.watch import Ended, Watch, clean_up, companion, give_up, say, wait
@@ -79,9 +79,9 @@ def _announce(watch: Watch) -> None:
     )
     if watch.ready_file:
         unfinished = Path(f"{watch.ready_file}.unfinished")
-        unfinished.write_text(replace(watch, admin_key="").to_json(), encoding="utf-8")
+        unfinished.write_text(watch.to_json(), encoding="utf-8")
         unfinished.replace(watch.ready_file)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Watch.from_json(sys.argv[1])))
+    sys.exit(main(Watch.from_json(sys.argv[1], os.environ.get(KEY_VARIABLE, ""))))

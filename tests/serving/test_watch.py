@@ -15,7 +15,7 @@ from serving import watch
 from serving.watch import Ended, Watch
 
 HANGS = "import time; time.sleep(600)"
-GIVES_UP = "import sys; from serving.watch import *; sys.exit(give_up(Watch.from_json(sys.argv[1]), 'it is wrong'))"
+GIVES_UP = "import sys; from serving.watch import *; sys.exit(give_up(Watch.from_json(sys.argv[1], ''), 'it is wrong'))"
 
 
 @contextlib.contextmanager
