@@ -18,7 +18,8 @@ from film import specs
 from serving import leftovers
 from serving.access import HEADER, KEY_VARIABLE
 from serving.errors import ServingError
-from serving.watch import Ended, Watch, clean_up, companion, give_up, say, send, wait
+from serving.fate import ended_by
+from serving.watch import Ended, Gone, Watch, clean_up, companion, give_up, say, send, wait
 
 _LOOK_SECONDS = 10.0
 """Between two looks for processes of models that somebody else has loaded."""
@@ -34,9 +35,23 @@ def main(watch: Watch) -> int:
     """Guard one server to its end; return the exit code."""
     try:
         return _guard(watch)
-    except Ended:
+    except Ended as ended:
+        if isinstance(ended, Gone):
+            _explain(watch)
         clean_up(watch)
         return 0
+
+
+def _explain(watch: Watch) -> None:
+    """Say how the server ended, if it did not stop by itself."""
+    signal_name = ended_by(watch.server, watch.pidfd)
+    if signal_name:
+        say(f"The server was ended by {signal_name} and did not stop by itself; a supervisor should start another.")
+    elif signal_name is None and any(leftovers.stubs(watch.server)):  # one that stops in time ends its models first
+        say(
+            "The server has ended while its models still ran: it crashed, was killed, or could not stop within its "
+            "exit timeout; a supervisor should start another."
+        )
 
 
 class _Processes:

@@ -7,6 +7,7 @@ import select
 import signal
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from serving import leftovers
@@ -58,6 +59,10 @@ class Ended(Exception):
     """The server is no more, or was told to stop."""
 
 
+class Gone(Ended):
+    """The server is no more, and nobody here has told it to stop."""
+
+
 def companion(watch: Watch) -> int | None:
     """An open descriptor of the process that the server stops with, if there is one; Ended if that has ended."""
     if not watch.stop_with:
@@ -71,14 +76,14 @@ def companion(watch: Watch) -> int | None:
 def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[int] = ()) -> list[int]:
     """Wait until one of ``processes`` (descriptors of them) has ended, or for ``seconds``; return those that have.
 
-    Raises Ended when the server has ended, or its companion ``beside`` has.
+    Raises Gone when the server has ended, and Ended when its companion ``beside`` has.
     """
     poll = select.poll()
     for descriptor in filter(None, (watch.pidfd, beside, *processes)):
         poll.register(descriptor, select.POLLIN)
     ended = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
     if watch.pidfd in ended:
-        raise Ended
+        raise Gone
     if beside in ended:
         _stop(watch)
     return ended
@@ -113,6 +118,22 @@ def clean_up(watch: Watch) -> None:
         send(watch, signal.SIGKILL)
     if _ended(watch, _GRACE_SECONDS):  # never what a living server uses
         leftovers.remove(watch.server)
+        _remove_ready(watch)
+
+
+def write_ready(watch: Watch) -> None:
+    """Write the ready file, if one is wanted: what is known of the server, at once."""
+    if watch.ready_file:
+        unfinished = Path(f"{watch.ready_file}.unfinished")
+        unfinished.write_text(watch.to_json(), encoding="utf-8")
+        unfinished.replace(watch.ready_file)
+
+
+def _remove_ready(watch: Watch) -> None:
+    """Remove the ready file, unless it is another server's by now."""
+    with contextlib.suppress(OSError):
+        if watch.ready_file and Path(watch.ready_file).read_bytes() == watch.to_json().encode():
+            Path(watch.ready_file).unlink()
 
 
 def say(text: str) -> None:

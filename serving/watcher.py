@@ -14,8 +14,9 @@ from typing import NoReturn
 
 from serving.access import KEY_VARIABLE
 from serving.errors import ServingError, Unreachable
+from serving.fate import ended_by
 from serving.sockets import listens
-from serving.watch import Ended, Watch, clean_up, companion, give_up, say, wait
+from serving.watch import Ended, Gone, Watch, clean_up, companion, give_up, say, wait, write_ready
 
 _POLL_SECONDS = 0.05
 
@@ -24,7 +25,10 @@ def main(watch: Watch) -> int:
     """Watch one server start; return the exit code if it did not."""
     try:
         return _watch(watch)
-    except Ended:
+    except Ended as ended:
+        if isinstance(ended, Gone):
+            how = ended_by(watch.server, watch.pidfd)
+            say(f"The server has ended before it was ready{f', by {how}' if how else ''}.")
         clean_up(watch)
         return 0
 
@@ -77,10 +81,7 @@ def _announce(watch: Watch) -> None:
         f"  gRPC {watch.grpc} | HTTP http://{watch.http} | metrics http://{watch.metrics}/metrics\n"
         f"  Ctrl-C or `kill {watch.server}` stops it."
     )
-    if watch.ready_file:
-        unfinished = Path(f"{watch.ready_file}.unfinished")
-        unfinished.write_text(watch.to_json(), encoding="utf-8")
-        unfinished.replace(watch.ready_file)
+    write_ready(watch)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,17 @@ def test_a_server_says_with_whom_it_stops(capfd: pytest.CaptureFixture[str]) -> 
         with pytest.raises(Ended):
             watch.companion(known)
     assert capfd.readouterr().err == 2 * f"Process {companion.pid} has ended, and the server stops with it.\n"
+
+
+@pytest.mark.parametrize("whose", ["its own", "another server's"])
+def test_a_server_that_has_gone_is_not_said_to_be_ready(whose: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with watched() as (server, known):
+        known = replace(known, ready_file=str(ready))
+        watch.write_ready(known if whose == "its own" else replace(known, server=1))
+        server.kill()
+        watch.clean_up(known)
+    assert ready.exists() is (whose != "its own")
 
 
 @pytest.mark.parametrize("log", ["full", "closed"])
