@@ -8,9 +8,8 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from film import specs
+from film import engine, gpu, specs
 from film.published import manifest
-from serving import gpu
 from serving.artefacts import network_file
 from serving.errors import ServingError
 from serving.settings import Settings, profile
@@ -45,8 +44,12 @@ def _check_device(settings: Settings) -> None:
         return
     if settings.device == "cpu":
         raise ServingError(f"Profile {chosen.name} has no --device cpu: native-cpu is what it is without a GPU.")
-    if not gpu.count():
-        without = "--profile native-cpu" if chosen.backends else "--profile cpu, or try its models with --device cpu"
+    without = "--profile native-cpu" if chosen.backends else "--profile cpu, or try its models with --device cpu"
+    try:
+        found = gpu.find()
+    except gpu.GpuError as error:
+        raise ServingError(f"Profile {chosen.name} needs a GPU. {error} Without one, use {without}.") from error
+    if not found:
         raise ServingError(f"Profile {chosen.name} needs a GPU, and CUDA's driver finds none: use {without}.")
 
 
@@ -77,6 +80,13 @@ def _check_model(settings: Settings, model: str) -> None:
         file = network_file(repository, specs.classifier(model), profile(settings.profile).config_name)
         if not file.is_file():
             raise ServingError(f"{file} is missing: run `make export`, or serve other --models.")
+        if file.suffix == engine.SUFFIX:
+            _check_engine(file)
+
+
+def _check_engine(file: Path) -> None:
+    if why := engine.misfit(manifest(file), engine.installed_version(), gpu.find()):
+        raise ServingError(f"{file} cannot be served. {why}")
 
 
 def _runs(process: int) -> bool:

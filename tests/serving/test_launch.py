@@ -1,6 +1,7 @@
 """What is checked before Triton is started, through the command line that a user types."""
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from film import specs
-from serving import container, gpu
+from film import engine, gpu, specs
+from film.gpu import Gpu, GpuError
+from film.published import manifest_file
+from serving import container
 from serving.checks import explained_otherwise, little_shared_memory
 from serving.cli import serve
 from serving.errors import ServingError
@@ -166,10 +169,20 @@ def test_a_network_that_was_not_published_is_refused(tmp_path: Path) -> None:
 def test_a_profile_for_a_gpu_is_refused_without_one(
     ports: list[str], monkeypatch: pytest.MonkeyPatch, profile: str, instead: str
 ) -> None:
-    monkeypatch.setattr(gpu, "count", lambda: 0)
+    monkeypatch.setattr(gpu, "find", lambda: ())
     said = refused(run(*ports, f"--profile={profile}"))
     assert f"Profile {profile} needs a GPU" in said
     assert instead in said
+
+
+def test_a_driver_that_does_not_work_is_told_from_none(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> tuple[Gpu, ...]:
+        raise GpuError("CUDA's driver does not work here, error 803.")
+
+    monkeypatch.setattr(gpu, "find", broken)
+    said = refused(run(*ports, "--profile=cuda"))
+    assert "Profile cuda needs a GPU. CUDA's driver does not work here, error 803." in said
+    assert "--device cpu" in said
 
 
 def test_tensorrt_has_no_device_but_the_gpu(ports: list[str]) -> None:
@@ -207,12 +220,37 @@ def test_a_package_that_a_profile_needs_is_named_with_what_installs_it(
 def test_what_export_has_not_made_is_refused(
     ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], file: str
 ) -> None:
-    monkeypatch.setattr(gpu, "count", lambda: 1)
+    monkeypatch.setattr(gpu, "find", lambda: (Gpu("8.9"),))
     repository = shutil.copytree(DEFAULT_REPOSITORY, tmp_path / "models", symlinks=True)
     missing = repository / specs.FILM_ORIGIN.network_model / "1" / file
     missing.unlink(missing_ok=True)
     said = refused(run(*ports, *arguments, f"--model-repository={repository}"))
     assert f"{missing} is missing: run `make export`" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "gpus", "said"),
+    [
+        ("10.13.2", ["8.9"], "no tritonserver on PATH"),
+        ("", ["8.9"], "no tritonserver on PATH"),
+        ("10.14.0", ["8.9"], "cannot be served. The engine was built by TensorRT 10.13.2.6, and 10.14.0 is here"),
+        ("10.13.2", ["8.9", "9.0"], "built for compute capability 8.9, and there is a GPU of 9.0. Build it again here"),
+    ],
+)
+def test_an_engine_that_does_not_fit_is_refused(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, gpus: list[str], said: str
+) -> None:
+    monkeypatch.setattr(gpu, "find", lambda: tuple(map(Gpu, gpus)))
+    monkeypatch.setattr(engine, "installed_version", lambda: version)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(container, "INSTALLED", tmp_path / "tritonserver")
+    repository = shutil.copytree(DEFAULT_REPOSITORY, tmp_path / "models", symlinks=True)
+    file = repository / specs.FILM_ORIGIN.network_model / "1" / "model.plan"
+    file.touch()
+    facts = {"library": "tensorrt", "version": "10.13.2.6", "compute_capabilities": ["8.9"]}
+    manifest_file(file).write_text(json.dumps(facts))
+    models = f"--models={specs.FILM_ORIGIN.name}"
+    assert said in refused(run(*ports, "--profile=native", models, f"--model-repository={repository}"))
 
 
 def test_an_explanation_of_another_network_than_the_served_one_is_named(tmp_path: Path) -> None:
