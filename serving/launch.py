@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from film import gpu
 from serving import access, init, leftovers
 from serving.checks import check, explained_otherwise, little_shared_memory, numeric
 from serving.command import command, environment
@@ -39,7 +40,8 @@ def launch(settings: Settings) -> NoReturn:
     repository = _composed(settings, overlay)
     if settings.ready_file is not None:
         _forget(settings.ready_file)
-    argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()), overlay)
+    gpus = len(gpu.find()) if profile(settings.profile).pool_mb else 0
+    argv = command(replace(settings, repository=repository), server, leftovers.prefix(os.getpid()), overlay, gpus)
     variables = environment(settings, server, os.environ)
     variables.pop(access.KEY_VARIABLE, None)
     variables |= _scratch()

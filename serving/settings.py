@@ -29,6 +29,7 @@ class Profile:
     ``config_name`` is Triton's: ``configs/<config_name>.pbtxt`` of a model goes before its ``config.pbtxt``.
     ``packages`` must be importable here, and come with Safelight's ``extra``.
     ``backends`` are those that a server of the container must have; with none, the wheel's server is used.
+    ``pool_mb`` is memory of each GPU for what one backend hands to the next there; 0 is what Triton takes by itself.
     ``tolerance`` is how far a probability may be from that of the pixels which this process makes of the picture.
     ``notice`` is what a user should know while the server starts.
     """
@@ -42,15 +43,13 @@ class Profile:
     extra: str = ""
     backends: tuple[str, ...] = ()
     tolerance: float = specs.PROFILE_TOLERANCE
+    pool_mb: int = 0
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 _NO_GPU = "Errors about CUDA only mean that there is no GPU; this profile needs none."
 _NO_GPU_FLAGS = ("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0")
-_POOL_FLAGS = ("--cuda-memory-pool-byte-size=0:1073741824",)
-"""Of the first GPU, for what one backend hands to the next there. A batch of 64 for film_origin is 94 MB, two may be on
-their way at once, and Triton's 64 MB would send them through the host's memory."""
 _CPU_ENVIRONMENT = MappingProxyType(
     # Instances and streams are the parallelism; libraries' own threads would only fight them over the cores.
     {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -96,7 +95,9 @@ PROFILES = (
         packages=_NATIVE_PACKAGES,
         extra="native",
         backends=("python", "dali", "tensorrt"),
-        flags=_POOL_FLAGS,
+        # A batch of 64 for film_origin is 94 MB, two may be on their way at once, and Triton's 64 MB would send them
+        # through the host's memory.
+        pool_mb=1024,
         environment=_NATIVE_ENVIRONMENT,
     ),
     Profile(
