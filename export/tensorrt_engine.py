@@ -5,18 +5,16 @@ of time, without a GPU, for several generations at once; the last step of compil
 Networks are strongly typed: every operation has the type that the ONNX file gives it.
 """
 
-import ctypes
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from export.errors import EngineError
 from export.runtimes import Arrays, Run
-from film.published import manifest_file
+from film import gpu
+from film.gpu import Gpu
 from film.specs import ENGINE_BATCHES, ModelSpec
 
 CAPABILITIES = ("8.0", "8.6", "8.9", "12.0", "12.1")
@@ -27,25 +25,12 @@ SAID = 3
 """Complaints of a library that an error repeats."""
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """The machine's first GPU: its compute capability, such as "8.9"."""
-
-    capability: str
-
-
 def find_gpu() -> Gpu | None:
-    """The first GPU, asked of the driver itself; None where there is no driver or no GPU."""
+    """The first GPU; None where there is no driver that works, or no GPU."""
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
+        return next(iter(gpu.find()), None)
+    except gpu.GpuError:
         return None
-    device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
-    if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):
-        return None
-    driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
-    driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)  # and _MINOR
-    return Gpu(f"{major.value}.{minor.value}")
 
 
 def build_engine(library: str, onnx: bytes, spec: ModelSpec, path: Path) -> dict[str, Any]:
@@ -100,8 +85,8 @@ def targets(library: str) -> Sequence[str]:
     """Compute capabilities that ``library`` builds for here: ``tensorrt`` for that of this machine's GPU, if any."""
     if library == "tensorrt_rtx":
         return CAPABILITIES
-    gpu = find_gpu()
-    return [gpu.capability] if gpu else []
+    first = find_gpu()
+    return [first.capability] if first else []
 
 
 def _aim(trt: Any, config: Any, capabilities: Sequence[str]) -> None:
@@ -110,57 +95,13 @@ def _aim(trt: Any, config: Any, capabilities: Sequence[str]) -> None:
         config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}"), number)
 
 
-def misfit(facts: Mapping[str, Any], installed: str, gpu: Gpu | None) -> str:
-    """Why an engine with these ``facts`` of its manifest does not run here, as a sentence; "" where it should.
-
-    ``installed`` is the version of its library on this machine, "" where it is not installed.
-    """
-    library, built_for = facts["library"], facts["compute_capabilities"]
-    if not installed:
-        return f"The engine needs {library} {facts['version']}, which is not installed."
-    if installed != facts["version"]:
-        return (
-            f"The engine was built by {library} {facts['version']}, and {installed} is installed: an engine runs in "
-            f"the version that built it. Build it again here: python -m export --to {library}"
-        )
-    if gpu is None:
-        return "The engine needs an NVIDIA GPU and its driver, and this machine has none."
-    if gpu.capability not in built_for:
-        return (
-            f"The engine was built for compute capability {', '.join(built_for)}, and this GPU has {gpu.capability}. "
-            f"Build it again here: python -m export --to {library}"
-        )
-    return ""
-
-
-def check_fits(path: Path, library: str) -> None:
-    """Raise EngineError where the engine at ``path`` does not run here, by the manifest beside it.
-
-    Where there is none, as of one just built, it is taken to be built here.
-    """
-    manifest = manifest_file(path)
-    built = {"library": library, "version": installed_version(library), "compute_capabilities": targets(library)}
-    facts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else built
-    if why := misfit(facts, installed_version(library), find_gpu()):
-        raise EngineError(f"{path} cannot be run. {why}")
-
-
-def installed_version(library: str) -> str:
-    """Of ``library``; "" where it is not installed."""
-    try:
-        return str(import_module(library).__version__)
-    except ImportError:
-        return ""
-
-
 def start(path: Path, spec: ModelSpec, library: str) -> Run:
-    """Load the engine at ``path`` on the first GPU; raises EngineError where it does not fit.
+    """Load the engine at ``path`` on the first GPU; raises EngineError where the library refuses it.
 
     Unmeasured: no machine of ours had a GPU.
     """
     import torch
 
-    check_fits(path, library)
     trt = import_module(library)
     engine = trt.Runtime(_logger(trt)).deserialize_cuda_engine(path.read_bytes())
     if engine is None:

@@ -5,7 +5,6 @@ activations in cache; over a batch of 64 it would need gigabytes for the same wo
 """
 
 import importlib.util
-import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from film import specs
 from film.errors import SafelightError
+from film.processors import usable
 
 Tensors = Mapping[str, NDArray[Any]]
 Layout = Mapping[str, np.dtype[Any]]
@@ -84,8 +84,8 @@ def load_network(
     """Load an ONNX file, or an .xml of OpenVINO, whose tensors all have the batch first and are else of fixed size.
 
     ``runtime`` is one of ``RUNTIMES``, or ``auto`` for the first that is installed. ``streams`` is how many pictures
-    are worked on at a time; 0 is one for every core this process may use. ``threads`` is how many all streams have
-    together; 0 is one for each. ``precision`` is one of ``PRECISIONS``.
+    are worked on at a time; 0 is one for every core that this process has time for. ``threads`` is how many all
+    streams have together; 0 is one for each. ``precision`` is one of ``PRECISIONS``.
     Raises NetworkError.
     """
     if not model_file.is_file():
@@ -102,7 +102,7 @@ def load_network(
             f"No runtime {runtime or 'for networks'} is installed: `pip install openvino` (or `onnxruntime`)."
         )
     try:
-        streams = streams or len(os.sched_getaffinity(0))
+        streams = streams or usable()
         return load(model_file, streams, threads or streams, precision)
     except Exception as error:  # each runtime has exceptions of its own, not all of them RuntimeErrors
         raise NetworkError(f"{model_file} cannot be loaded by {runtime}: {error}") from error

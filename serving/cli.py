@@ -9,7 +9,15 @@ from film import specs
 from serving.access import HEADER, KEY_VARIABLE
 from serving.errors import ServingError
 from serving.overlay import KEYS
-from serving.settings import DEFAULT_REPOSITORY, PROFILES, Device, LogLevel, Settings
+from serving.settings import (
+    DEFAULT_REPOSITORY,
+    LARGEST_PROCESS,
+    LONGEST_SECONDS,
+    PROFILES,
+    Device,
+    LogLevel,
+    Settings,
+)
 
 _EXAMPLES = """\b
 Examples:
@@ -25,6 +33,19 @@ The server runs in the foreground; Ctrl-C or SIGTERM stops it after it has finis
 
 class _CannotServe(click.ClickException):
     exit_code = 2
+
+
+class _NamedPath(click.Path):
+    """A path, as a Path; nothing is not a name: as a Path it would be the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: typing.Any, param: click.Parameter | None, ctx: click.Context | None) -> typing.Any:
+        """Refuse ``""``, which an unset variable of a shell becomes."""
+        if value == "":
+            self.fail("a name is empty; is a variable not set?", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -60,21 +81,21 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
 @click.option(
     "--model-repository",
     "repository",
-    type=click.Path(path_type=Path),
+    type=_NamedPath(),
     default=DEFAULT_REPOSITORY,
     show_default="that of this checkout",
     help="Folder of the models.",
 )
 @click.option(
     "--overlay",
-    type=click.Path(path_type=Path),
+    type=_NamedPath(),
     metavar="FILE_OR_FOLDER",
     help="Settings for this machine laid over the profile: safelight.toml, or its folder. `safelight tune` finds good "
     f"ones. For each model: {', '.join(KEYS)}; under [server]: cores, response_cache_mb.",
 )
 @click.option(
     "--backend-directory",
-    type=click.Path(path_type=Path),
+    type=_NamedPath(),
     show_default="those beside tritonserver",
     help="Folder of Triton's backends, for the native profiles.",
 )
@@ -87,15 +108,26 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
 )
 @click.option(
     "--ready-timeout",
+    type=click.FloatRange(0, LONGEST_SECONDS, min_open=True),
     default=Settings.ready_timeout,
     show_default=True,
     help="Give up a server that is not ready after so many seconds.",
 )
 @click.option(
-    "--exit-timeout", default=Settings.exit_timeout, show_default=True, help="Seconds to finish running requests in."
+    "--exit-timeout",
+    type=click.IntRange(0, LONGEST_SECONDS),
+    default=Settings.exit_timeout,
+    show_default=True,
+    help="Seconds to finish running requests in.",
 )
-@click.option("--ready-file", type=click.Path(path_type=Path), help="Written when the server is ready and proved.")
-@click.option("--stop-with", type=click.IntRange(0), default=0, metavar="PID", help="Stop when this process ends.")
+@click.option("--ready-file", type=_NamedPath(), help="Written when the server is ready and proved.")
+@click.option(
+    "--stop-with",
+    type=click.IntRange(0, LARGEST_PROCESS),
+    default=Settings.stop_with,
+    metavar="PID",
+    help="Stop when this process ends.",
+)
 @click.option(
     "--admin-key",
     default="",

@@ -26,9 +26,10 @@ def command(
     server: Server,
     shared_memory_prefix: str,
     overlay: Overlay = Overlay(),  # noqa: B008 - frozen
+    gpus: int = 0,
 ) -> list[str]:
-    """The program and its arguments, for a numeric ``host`` and an ``admin_key``. Of ``overlay``, what Triton takes as
-    flags; the rest is in its repository."""
+    """The program and its arguments, for a numeric ``host`` and an ``admin_key``, on a machine with so many ``gpus``.
+    Of ``overlay``, what Triton takes as flags; the rest is in its repository."""
     chosen = profile(settings.profile)
     flags = {
         "model-repository": settings.repository,
@@ -56,6 +57,7 @@ def command(
         "shm-default-byte-size": _SHARED_MEMORY_MB * 2**20,
         "stub-timeout-seconds": _MODEL_LOAD_SECONDS,
     }
+    pools = range(gpus) if chosen.pool_mb else ()
     return [
         str(server.program),
         "--disable-auto-complete-config",
@@ -63,6 +65,7 @@ def command(
         *access.flags(settings.host, settings.admin_key),
         *(f"--load-model={model}" for model in settings.models),
         *(f"--backend-config=python,{name}={value}" for name, value in backend.items()),
+        *(f"--cuda-memory-pool-byte-size={number}:{chosen.pool_mb * 2**20}" for number in pools),
         *chosen.flags,
         *server.flags,
     ]

@@ -15,9 +15,11 @@ import urllib.request
 from typing import NoReturn
 
 from film import specs
-from serving import access, leftovers
+from serving import leftovers
+from serving.access import HEADER, KEY_VARIABLE
 from serving.errors import ServingError
-from serving.watch import Ended, Watch, clean_up, companion, give_up, say, send, wait
+from serving.fate import ended_by
+from serving.watch import Ended, Gone, Watch, clean_up, companion, give_up, say, send, wait
 
 _LOOK_SECONDS = 10.0
 """Between two looks for processes of models that somebody else has loaded."""
@@ -33,9 +35,23 @@ def main(watch: Watch) -> int:
     """Guard one server to its end; return the exit code."""
     try:
         return _guard(watch)
-    except Ended:
+    except Ended as ended:
+        if isinstance(ended, Gone):
+            _explain(watch)
         clean_up(watch)
         return 0
+
+
+def _explain(watch: Watch) -> None:
+    """Say how the server ended, if it did not stop by itself."""
+    signal_name = ended_by(watch.server, watch.pidfd)
+    if signal_name:
+        say(f"The server was ended by {signal_name} and did not stop by itself; a supervisor should start another.")
+    elif signal_name is None and any(leftovers.stubs(watch.server)):  # one that stops in time ends its models first
+        say(
+            "The server has ended while its models still ran: it crashed, was killed, or could not stop within its "
+            "exit timeout; a supervisor should start another."
+        )
 
 
 class _Processes:
@@ -127,7 +143,7 @@ def _post(watch: Watch, what: str, body: dict[str, object]) -> None:
     request = urllib.request.Request(
         f"http://{watch.http}/v2/repository/models/{what}",
         json.dumps(body).encode(),
-        {access.HEADER: watch.admin_key},
+        {HEADER: watch.admin_key},
         method="POST",
     )
     try:
@@ -149,4 +165,4 @@ def _answers(watch: Watch, path: str) -> bool | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Watch.from_json(sys.argv[1])))
+    sys.exit(main(Watch.from_json(sys.argv[1], os.environ.get(KEY_VARIABLE, ""))))

@@ -16,6 +16,11 @@ DEFAULT_REPOSITORY = Path(__file__).resolve().parents[1] / "model_repository"
 MODEL_FILE = Path("1", "model.onnx")
 """Inside the folder of a network's model: what is served where a configuration names no file."""
 
+LONGEST_SECONDS = 86_400
+"""A day, for any wait: poll(2) counts milliseconds and ends within a month."""
+LARGEST_PROCESS = 2**22
+"""Linux gives no process id beyond it, whatever it is told (proc(5), pid_max)."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -24,6 +29,7 @@ class Profile:
     ``config_name`` is Triton's: ``configs/<config_name>.pbtxt`` of a model goes before its ``config.pbtxt``.
     ``packages`` must be importable here, and come with Safelight's ``extra``.
     ``backends`` are those that a server of the container must have; with none, the wheel's server is used.
+    ``pool_mb`` is memory of each GPU for what one backend hands to the next there; 0 is what Triton takes by itself.
     ``tolerance`` is how far a probability may be from that of the pixels which this process makes of the picture.
     ``notice`` is what a user should know while the server starts.
     """
@@ -37,15 +43,13 @@ class Profile:
     extra: str = ""
     backends: tuple[str, ...] = ()
     tolerance: float = specs.PROFILE_TOLERANCE
+    pool_mb: int = 0
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 _NO_GPU = "Errors about CUDA only mean that there is no GPU; this profile needs none."
 _NO_GPU_FLAGS = ("--allow-gpu-metrics=false", "--pinned-memory-pool-byte-size=0")
-_POOL_FLAGS = ("--cuda-memory-pool-byte-size=0:1073741824",)
-"""Of the first GPU, for what one backend hands to the next there. A batch of 64 for film_origin is 94 MB, two may be on
-their way at once, and Triton's 64 MB would send them through the host's memory."""
 _CPU_ENVIRONMENT = MappingProxyType(
     # Instances and streams are the parallelism; libraries' own threads would only fight them over the cores.
     {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -91,7 +95,9 @@ PROFILES = (
         packages=_NATIVE_PACKAGES,
         extra="native",
         backends=("python", "dali", "tensorrt"),
-        flags=_POOL_FLAGS,
+        # A batch of 64 for film_origin is 94 MB, two may be on their way at once, and Triton's 64 MB would send them
+        # through the host's memory.
+        pool_mb=1024,
         environment=_NATIVE_ENVIRONMENT,
     ),
     Profile(
@@ -142,6 +148,16 @@ class Settings:
     ready_file: Path | None = None
     stop_with: int = 0
     admin_key: str = ""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "ready_timeout": (0 < self.ready_timeout <= LONGEST_SECONDS, f"more than 0 and at most {LONGEST_SECONDS}"),
+            "exit_timeout": (0 <= self.exit_timeout <= LONGEST_SECONDS, f"from 0 to {LONGEST_SECONDS}"),
+            "stop_with": (0 <= self.stop_with <= LARGEST_PROCESS, f"from 0 to {LARGEST_PROCESS}"),
+        }
+        for name, (kept, rule) in rules.items():
+            if not kept:
+                raise ServingError(f"{name} is {getattr(self, name)}; it must be {rule}.")
 
     @property
     def ports(self) -> dict[str, int]:

@@ -7,6 +7,8 @@ import select
 import signal
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
 
 from serving import leftovers
 
@@ -38,18 +40,27 @@ class Watch:
     stop_with: int
     admin_key: str
 
+    @property
+    def ports(self) -> list[int]:
+        """All that the server listens on."""
+        return [int(address.rpartition(":")[2]) for address in (self.http, self.grpc, self.metrics)]
+
     def to_json(self) -> str:
-        """For the watcher's command line."""
-        return json.dumps(asdict(self))
+        """All but the key, for the watcher's command line, which every user of the machine can read."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "admin_key"})
 
     @staticmethod
-    def from_json(text: str) -> "Watch":
-        """Read what ``to_json`` wrote."""
-        return Watch(**json.loads(text))
+    def from_json(text: str, admin_key: str) -> "Watch":
+        """Read what ``to_json`` wrote; the key has come another way."""
+        return Watch(**json.loads(text), admin_key=admin_key)
 
 
 class Ended(Exception):
     """The server is no more, or was told to stop."""
+
+
+class Gone(Ended):
+    """The server is no more, and nobody here has told it to stop."""
 
 
 def companion(watch: Watch) -> int | None:
@@ -59,24 +70,30 @@ def companion(watch: Watch) -> int | None:
     try:
         return os.pidfd_open(watch.stop_with)
     except ProcessLookupError:
-        send(watch, signal.SIGTERM)
-        raise Ended from None
+        _stop(watch)
 
 
 def wait(watch: Watch, beside: int | None, seconds: float, processes: Iterable[int] = ()) -> list[int]:
     """Wait until one of ``processes`` (descriptors of them) has ended, or for ``seconds``; return those that have.
 
-    Raises Ended when the server has ended, or its companion ``beside`` has.
+    Raises Gone when the server has ended, and Ended when its companion ``beside`` has.
     """
     poll = select.poll()
     for descriptor in filter(None, (watch.pidfd, beside, *processes)):
         poll.register(descriptor, select.POLLIN)
     ended = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
+    if watch.pidfd in ended:
+        raise Gone
     if beside in ended:
-        send(watch, signal.SIGTERM)
-    if beside in ended or watch.pidfd in ended:
-        raise Ended
+        _stop(watch)
     return ended
+
+
+def _stop(watch: Watch) -> NoReturn:
+    """Tell the server to stop because its companion has ended."""
+    say(f"Process {watch.stop_with} has ended, and the server stops with it.")
+    send(watch, signal.SIGTERM)
+    raise Ended
 
 
 def give_up(watch: Watch, why: str) -> int:
@@ -101,6 +118,22 @@ def clean_up(watch: Watch) -> None:
         send(watch, signal.SIGKILL)
     if _ended(watch, _GRACE_SECONDS):  # never what a living server uses
         leftovers.remove(watch.server)
+        _remove_ready(watch)
+
+
+def write_ready(watch: Watch) -> None:
+    """Write the ready file, if one is wanted: what is known of the server, at once."""
+    if watch.ready_file:
+        unfinished = Path(f"{watch.ready_file}.unfinished")
+        unfinished.write_text(watch.to_json(), encoding="utf-8")
+        unfinished.replace(watch.ready_file)
+
+
+def _remove_ready(watch: Watch) -> None:
+    """Remove the ready file, unless it is another server's by now."""
+    with contextlib.suppress(OSError):
+        if watch.ready_file and Path(watch.ready_file).read_bytes() == watch.to_json().encode():
+            Path(watch.ready_file).unlink()
 
 
 def say(text: str) -> None:

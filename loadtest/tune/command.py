@@ -181,12 +181,12 @@ def _blobs(mix_name: str, folder: Path | None, count: int) -> list[bytes]:
 def _tune(
     plan: "Plan", journal: "Journal", blobs: list[bytes], minutes: float, margin: float, tried: tuple[Path, ...]
 ) -> "Found":
-    import os
     import time
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from film.processors import usable
     from loadtest.expected import expect
     from loadtest.tune.contest import Contest
     from loadtest.tune.knobs import knobs, setting_of
@@ -197,7 +197,7 @@ def _tune(
 
     settings = [setting_of(read_overlay(place, plan.profile)) for place in tried]
     configs = read_configs(DEFAULT_REPOSITORY, profile(plan.profile).config_name)
-    grid = knobs(configs, plan.models, len(os.sched_getaffinity(0)))
+    grid = knobs(configs, plan.models, usable())
     columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     begun = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.graphs import EXPORTABLES
-from film import images, specs
-from serving import container, gpu, known_picture
+from film import gpu, images, specs
+from serving import container, known_picture
 from serving.server import ServerProcess, on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Profile, Settings, profile
 from serving.wheel import find_wheel
@@ -64,8 +64,8 @@ def as_it_is_meant(chosen: Profile, config: pytest.Config) -> bool:
     if chosen.name not in ANYWHERE or config.getoption("--server"):
         return True
     native = config.getoption("--backend-directory") or container.installed()
-    there = (gpu.count() > 0 or not chosen.gpu) and bool(native or not chosen.backends)
-    return there and bool(config.getoption("--profile"))
+    asked, here = bool(config.getoption("--profile")), bool(native or not chosen.backends)
+    return asked and here and bool(not chosen.gpu or gpu.find())
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """What asks for the key: whoever may load models may run code."""
 
+import contextlib
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,15 @@ GUARDED: dict[str, Callable[..., Any]] = {
 }
 
 
+def command_lines() -> dict[int, str]:
+    """Of every process of this machine."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found[int(folder.name)] = (folder / "cmdline").read_text(errors="replace")
+    return found
+
+
 @pytest.mark.parametrize("call", GUARDED.values(), ids=GUARDED)
 def test_who_has_no_key_is_refused(call: Callable[..., Any], stock: tuple[Any, Any]) -> None:
     _, client = stock
@@ -41,6 +53,16 @@ def test_who_has_the_key_may(stock: tuple[Any, Any], server: ServerProcess) -> N
     module, client = stock
     header = f"triton-grpc-protocol-{HEADER}" if module is tritonclient.grpc else HEADER
     assert client.get_model_repository_index(headers={header: server.settings.admin_key})
+
+
+def test_the_key_stands_on_no_command_line_but_triton_s(server: ServerProcess) -> None:
+    """What a process was started with can be read by every user of the machine; its environment cannot."""
+    key, deadline = server.settings.admin_key, time.monotonic() + 60
+    told = f'"server": {server.process_id},'
+    while not any("serving.guard" in line and told in line for line in command_lines().values()):
+        assert time.monotonic() < deadline, "the guard comes when the server is ready"
+        time.sleep(0.05)
+    assert [process for process, line in command_lines().items() if key in line] == [server.process_id]
 
 
 def test_a_server_for_other_machines_takes_no_shared_memory(photograph: bytes) -> None:

@@ -61,16 +61,22 @@ def test_sigterm_ends_it_with_success_and_leaves_nothing(tmp_path: Path) -> None
         assert leftovers.scratch(process).is_dir()
         os.kill(process, signal.SIGTERM)
         assert os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT).si_status == 0
+        assert server.settings.ready_file
+        assert eventually(lambda: not server.settings.ready_file.exists()), "it says that a server is ready"
     assert eventually(lambda: not remains(process)), remains(process)
-    assert "Safelight is ready" in (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text()
+    assert "Safelight is ready" in said
+    assert "supervisor" not in said
 
 
 def test_a_server_that_is_stopped_while_it_loads_leaves_nothing() -> None:
     settings = on_free_ports(Settings(models=(specs.NEGATIVE_CONDITION.name,)))
     command = [sys.executable, "-m", "serving", *arguments(settings)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
         assert eventually(lambda: any("backend_stub" in found for found in remains(process.pid)))
         process.terminate()
+        assert "The server has ended before it was ready" in process.stderr.read()
     assert eventually(lambda: not remains(process.pid)), remains(process.pid)
 
 
@@ -101,6 +107,16 @@ def test_a_killed_server_leaves_nothing_either(tmp_path: Path) -> None:
         process = server.process_id
         os.kill(process, signal.SIGKILL)
     assert eventually(lambda: not remains(process)), remains(process)
+
+
+def test_a_server_that_crashes_is_no_longer_ready_and_somebody_says_so(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with ServerProcess(quick_settings(), log=log) as server:
+        os.kill(server.process_id, signal.SIGFPE)  # as of a request for the best classes of bytes
+        assert server.settings.ready_file
+        assert eventually(lambda: not server.settings.ready_file.exists())
+        assert "The server was ended by signal 8 (SIGFPE)" in log.read_text()
+        assert "a supervisor should start another" in log.read_text()
 
 
 def test_a_server_stops_with_the_process_that_wanted_it() -> None:
@@ -145,6 +161,28 @@ def test_a_port_that_is_taken_meanwhile_ends_the_start_with_the_log(tmp_path: Pa
         ServerProcess(replace(quick_settings(), http_port=settings.http_port), log=tmp_path / "second"),
     ):
         pass
+
+
+def test_of_two_that_start_at_once_on_the_same_ports_one_gets_ready_and_one_ends(tmp_path: Path) -> None:
+    """Both found the ports free, and the one's watcher asked the other's server."""
+    settings = replace(quick_settings(), stop_with=os.getpid())
+    ready, logs = ([tmp_path / f"{what}{number}" for number in range(2)] for what in ("ready", "log"))
+    servers = []
+    try:
+        for file, log in zip(ready, logs, strict=True):
+            command = [sys.executable, "-m", "serving", *arguments(replace(settings, ready_file=file))]
+            with log.open("wb") as stream:
+                servers.append(subprocess.Popen(command, stdout=stream, stderr=stream))
+        assert eventually(lambda: any(server.poll() is not None for server in servers))
+        lost = [server.poll() is not None for server in servers].index(True)
+        assert eventually(ready[1 - lost].is_file)
+        assert "Safelight is ready" not in logs[lost].read_text()
+        assert not ready[lost].exists()
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait(60)
+    assert eventually(lambda: not any(remains(server.pid) for server in servers))
 
 
 @pytest.mark.parametrize("wire", ["grpc", "http"])

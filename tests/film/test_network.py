@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import film.network
 from film.network import RUNTIMES, Network, NetworkError, load_network
 
 SIDE = 6
@@ -64,6 +65,15 @@ def means(inputs: dict[str, np.ndarray]) -> np.ndarray:
 def test_rows_come_back_in_order_and_invalid_ones_as_nan(network: Network, count: int) -> None:
     inputs = pictures(count)
     np.testing.assert_allclose(network(inputs)["MEAN"], means(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_there_is_a_stream_for_every_core_that_there_is_time_for(
+    monkeypatch: pytest.MonkeyPatch, model_file: Path, runtime: str
+) -> None:
+    monkeypatch.setattr(film.network, "usable", lambda: 5)
+    assert load_network(model_file, runtime=runtime).streams == 5
+    assert load_network(model_file, runtime=runtime, streams=2).streams == 2
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

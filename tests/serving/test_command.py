@@ -81,6 +81,15 @@ def test_a_profile_is_triton_s_own_choice_of_configurations(profile: str) -> Non
     assert flags(Settings(profile=profile))["--model-config-name"] == [profile]
 
 
+def test_every_gpu_has_memory_for_what_goes_from_backend_to_backend() -> None:
+    """Models with KIND_GPU have instances on each."""
+    for name in ("native", "native-cpu", "cuda", "cpu"):
+        arguments = command(Settings(profile=name), SERVER, "region_", gpus=2)
+        pools = [argument for argument in arguments if argument.startswith("--cuda-memory-pool-byte-size=")]
+        sizes = ["0:1073741824", "1:1073741824"] if name == "native" else []
+        assert [pool.partition("=")[2] for pool in pools] == sizes
+
+
 def test_models_are_kept_off_the_gpu_by_hiding_it() -> None:
     inherited = {"CUDA_VISIBLE_DEVICES": "0,1"}
     assert environment(Settings(profile="cuda", device="cpu"), SERVER, inherited)["CUDA_VISIBLE_DEVICES"] == ""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from film.specs import PUBLIC_MODELS
-from serving.access import HEADER
+from serving.access import HEADER, KEY_VARIABLE
 from serving.guard import steps
 from serving.settings import DEFAULT_REPOSITORY
 from serving.watch import Watch
@@ -87,7 +87,10 @@ def test_a_slow_answer_and_a_log_that_nobody_reads_cost_no_model(triton: Triton,
         read, write = os.pipe()
         os.close(read)
         guard = subprocess.Popen(
-            [sys.executable, "-m", "serving.guard", watch.to_json()], stderr=write, pass_fds=[pidfd]
+            [sys.executable, "-m", "serving.guard", watch.to_json()],
+            env={**os.environ, KEY_VARIABLE: watch.admin_key},
+            stderr=write,
+            pass_fds=[pidfd],
         )
         os.close(write)
         time.sleep(0.5)  # it may see the process alive, or not: both are to end well

@@ -1,21 +1,27 @@
 """What is checked before Triton is started, through the command line that a user types."""
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from film import specs
-from serving import container, gpu
+from film import engine, gpu, specs
+from film.gpu import Gpu, GpuError
+from film.published import manifest_file
+from serving import container
+from serving.checks import explained_otherwise, little_shared_memory
 from serving.cli import serve
-from serving.launch import explained_otherwise, little_shared_memory
+from serving.errors import ServingError
 from serving.server import on_free_ports
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
@@ -28,6 +34,12 @@ def free_ports() -> list[str]:
 @pytest.fixture
 def ports() -> list[str]:
     return free_ports()
+
+
+@pytest.fixture(autouse=True)
+def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not refused would become Triton in this process' place."""
+    monkeypatch.setitem(sys.modules, "pytriton", None)
 
 
 def run(*arguments: str) -> Result:
@@ -75,9 +87,53 @@ def test_a_ready_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder: name another --ready-file" in refused(run(f"--ready-file={tmp_path}"))
 
 
-def test_a_process_to_stop_with_has_a_number() -> None:
-    result = run("--stop-with=-5")
-    assert (result.exit_code, "-5 is not in the range" in result.stderr) == (2, True)
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--stop-with=-5",
+        "--stop-with=99999999999999999",
+        "--exit-timeout=-5",
+        "--exit-timeout=99999999999999",
+        "--ready-timeout=-1",
+        "--ready-timeout=0",
+        "--ready-timeout=inf",
+    ],
+)
+def test_a_number_that_no_server_could_be_given_is_refused(ports: list[str], argument: str) -> None:
+    result = run(*ports, argument)
+    assert (result.exit_code, "is not in the range" in result.stderr) == (2, True)
+
+
+def test_a_time_is_a_number(ports: list[str]) -> None:
+    said = refused(run(*ports, "--ready-timeout=nan"))
+    assert "ready_timeout is nan; it must be more than 0 and at most 86400" in said
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ready_timeout": 0.0}, {"exit_timeout": -1}, {"exit_timeout": 10**9}, {"stop_with": 2**40}]
+)
+def test_settings_hold_no_such_number_either(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ServingError, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+def test_a_process_to_stop_with_must_run(ports: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    assert f"There is no process {ended.pid} to stop with" in refused(run(*ports, f"--stop-with={ended.pid}"))
+
+
+def test_one_that_has_ended_and_was_not_waited_for_does_not_run(ports: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert f"There is no process {ended.pid} to stop with" in refused(run(*ports, f"--stop-with={ended.pid}"))
+
+
+@pytest.mark.parametrize("option", ["--model-repository", "--overlay", "--backend-directory", "--ready-file"])
+def test_an_empty_name_is_refused(ports: list[str], option: str) -> None:
+    """An unset variable of a shell becomes one, and as a path it would be the current folder."""
+    result = run(*ports, f"{option}=")
+    assert (result.exit_code, f"'{option}': a name is empty; is a variable not set?" in result.stderr) == (2, True)
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
@@ -113,10 +169,20 @@ def test_a_network_that_was_not_published_is_refused(tmp_path: Path) -> None:
 def test_a_profile_for_a_gpu_is_refused_without_one(
     ports: list[str], monkeypatch: pytest.MonkeyPatch, profile: str, instead: str
 ) -> None:
-    monkeypatch.setattr(gpu, "count", lambda: 0)
+    monkeypatch.setattr(gpu, "find", lambda: ())
     said = refused(run(*ports, f"--profile={profile}"))
     assert f"Profile {profile} needs a GPU" in said
     assert instead in said
+
+
+def test_a_driver_that_does_not_work_is_told_from_none(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> tuple[Gpu, ...]:
+        raise GpuError("CUDA's driver does not work here, error 803.")
+
+    monkeypatch.setattr(gpu, "find", broken)
+    said = refused(run(*ports, "--profile=cuda"))
+    assert "Profile cuda needs a GPU. CUDA's driver does not work here, error 803." in said
+    assert "--device cpu" in said
 
 
 def test_tensorrt_has_no_device_but_the_gpu(ports: list[str]) -> None:
@@ -154,12 +220,37 @@ def test_a_package_that_a_profile_needs_is_named_with_what_installs_it(
 def test_what_export_has_not_made_is_refused(
     ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], file: str
 ) -> None:
-    monkeypatch.setattr(gpu, "count", lambda: 1)
+    monkeypatch.setattr(gpu, "find", lambda: (Gpu("8.9"),))
     repository = shutil.copytree(DEFAULT_REPOSITORY, tmp_path / "models", symlinks=True)
     missing = repository / specs.FILM_ORIGIN.network_model / "1" / file
     missing.unlink(missing_ok=True)
     said = refused(run(*ports, *arguments, f"--model-repository={repository}"))
     assert f"{missing} is missing: run `make export`" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "gpus", "said"),
+    [
+        ("10.13.2", ["8.9"], "no tritonserver on PATH"),
+        ("", ["8.9"], "no tritonserver on PATH"),
+        ("10.14.0", ["8.9"], "cannot be served. The engine was built by TensorRT 10.13.2.6, and 10.14.0 is here"),
+        ("10.13.2", ["8.9", "9.0"], "built for compute capability 8.9, and there is a GPU of 9.0. Build it again here"),
+    ],
+)
+def test_an_engine_that_does_not_fit_is_refused(
+    ports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, gpus: list[str], said: str
+) -> None:
+    monkeypatch.setattr(gpu, "find", lambda: tuple(map(Gpu, gpus)))
+    monkeypatch.setattr(engine, "installed_version", lambda: version)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(container, "INSTALLED", tmp_path / "tritonserver")
+    repository = shutil.copytree(DEFAULT_REPOSITORY, tmp_path / "models", symlinks=True)
+    file = repository / specs.FILM_ORIGIN.network_model / "1" / "model.plan"
+    file.touch()
+    facts = {"library": "tensorrt", "version": "10.13.2.6", "compute_capabilities": ["8.9"]}
+    manifest_file(file).write_text(json.dumps(facts))
+    models = f"--models={specs.FILM_ORIGIN.name}"
+    assert said in refused(run(*ports, "--profile=native", models, f"--model-repository={repository}"))
 
 
 def test_an_explanation_of_another_network_than_the_served_one_is_named(tmp_path: Path) -> None:
@@ -205,8 +296,7 @@ def test_a_container_without_a_backend_is_refused(
     assert f"{tmp_path / 'backends'} has no backend dali and no onnxruntime" in said
 
 
-def test_a_missing_wheel_is_refused(ports: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pytriton", None)
+def test_a_missing_wheel_is_refused(ports: list[str]) -> None:
     assert "pip install -c constraints.txt -e '.[serve]'" in refused(run(*ports))
 
 
@@ -225,7 +315,6 @@ def test_a_link_to_code_that_triton_cannot_read_is_named(
 ) -> None:
     (tmp_path / "plain.pth").write_text("/srv/code")
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    monkeypatch.setitem(sys.modules, "pytriton", None)
     assert "is not installed" in refused(run(*ports)), "this one is readable"
     (tmp_path / "own.pth").write_text("/srv/für mich", encoding="utf-8")
     assert f"{tmp_path / 'own.pth'} has letters beyond ASCII" in refused(run(*ports))

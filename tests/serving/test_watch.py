@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from serving import watch
-from serving.watch import Watch
+from serving.watch import Ended, Watch
 
 HANGS = "import time; time.sleep(600)"
-GIVES_UP = "import sys; from serving.watch import *; sys.exit(give_up(Watch.from_json(sys.argv[1]), 'it is wrong'))"
+GIVES_UP = "import sys; from serving.watch import *; sys.exit(give_up(Watch.from_json(sys.argv[1], ''), 'it is wrong'))"
 
 
 @contextlib.contextmanager
@@ -42,6 +44,32 @@ def test_who_sees_a_server_end_finds_in_its_log_why(monkeypatch: pytest.MonkeyPa
         assert watch.give_up(known, "it is wrong") == 1
         assert server.wait() == -signal.SIGKILL
     assert said == [("Error: it is wrong", False)]
+
+
+def test_a_server_says_with_whom_it_stops(capfd: pytest.CaptureFixture[str]) -> None:
+    with watched() as (server, known), subprocess.Popen([sys.executable, "-c", HANGS]) as companion:
+        known = replace(known, stop_with=companion.pid)
+        beside = watch.companion(known)
+        assert watch.wait(known, beside, 0) == []
+        companion.kill()
+        with pytest.raises(Ended):
+            watch.wait(known, beside, 60)
+        assert server.wait() == -signal.SIGTERM
+        companion.wait()
+        with pytest.raises(Ended):
+            watch.companion(known)
+    assert capfd.readouterr().err == 2 * f"Process {companion.pid} has ended, and the server stops with it.\n"
+
+
+@pytest.mark.parametrize("whose", ["its own", "another server's"])
+def test_a_server_that_has_gone_is_not_said_to_be_ready(whose: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    with watched() as (server, known):
+        known = replace(known, ready_file=str(ready))
+        watch.write_ready(known if whose == "its own" else replace(known, server=1))
+        server.kill()
+        watch.clean_up(known)
+    assert ready.exists() is (whose != "its own")
 
 
 @pytest.mark.parametrize("log", ["full", "closed"])

@@ -1,7 +1,6 @@
 """Both steps of the classifier that this model is called as, on the device of its instance."""
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from film import device, specs
 from film.device_classifier import DeviceClassifier
+from film.processors import usable
 
 
 class TritonPythonModel:
@@ -18,7 +18,7 @@ class TritonPythonModel:
         spec = specs.classifier(args["model_name"])
         folder = Path(args["model_repository"]).parent / spec.network_model / args["model_version"]
         said = {name: value["string_value"] for name, value in json.loads(args["model_config"])["parameters"].items()}
-        pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
+        pool = ThreadPoolExecutor(usable())  # decoders let go of the interpreter's lock
         threads, recorded = int(said.get("threads", 0)) or specs.DALI_THREADS, said.get("recorded") == "true"
         where = device.of_instance(args)
         self.classify = DeviceClassifier(spec, folder, said["file"], where, pool.map, threads, recorded)

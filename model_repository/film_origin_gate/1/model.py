@@ -1,6 +1,5 @@
 """The gate of the ensemble whose name this model's begins with: nothing goes on to DALI that could fail its batch."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,12 +8,13 @@ import triton_python_backend_utils as pb_utils
 
 from film import specs
 from film.gate import gate
+from film.processors import usable
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         self.spec = specs.classifier(args["model_name"])
-        self.pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # decoders let go of the interpreter's lock
+        self.pool = ThreadPoolExecutor(usable())  # decoders let go of the interpreter's lock
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return [self.answer(request) for request in requests]

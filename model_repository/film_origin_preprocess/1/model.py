@@ -10,13 +10,14 @@ import triton_python_backend_utils as pb_utils
 from film import specs
 from film.heap import give_back_every
 from film.preprocess import preprocess
+from film.processors import usable
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         os.nice(10)  # the network goes first: what is decoded sooner than it can be judged waits past any refusal
         self.spec = specs.classifier(args["model_name"])
-        self.pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        self.pool = ThreadPoolExecutor(usable())
         self.finalize = give_back_every()
 
     def execute(self, requests: list[Any]) -> list[Any]:

@@ -1,6 +1,5 @@
 """Colour negatives in, their positives out, on the device of this instance."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,11 +8,12 @@ import triton_python_backend_utils as pb_utils
 
 from film import device, specs
 from film.device_preprocess import DeviceInversion
+from film.processors import usable
 
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))  # encoders let go of the interpreter's lock
+        pool = ThreadPoolExecutor(usable())  # encoders let go of the interpreter's lock
         self.invert = DeviceInversion(device.of_instance(args), pool.map)
 
     def execute(self, requests: list[Any]) -> list[Any]:
