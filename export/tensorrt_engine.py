@@ -75,10 +75,13 @@ def _timings(trt: Any, library: str, config: Any) -> Iterator[None]:
         yield
         return
     cache = CACHE / f"{library}-{trt.__version__}.cache"
-    config.set_timing_cache(config.create_timing_cache(cache.read_bytes() if cache.is_file() else b""), False)
+    known = cache.read_bytes() if cache.is_file() else b""
+    if not config.set_timing_cache(config.create_timing_cache(known), False):  # they are of another GPU
+        config.set_timing_cache(config.create_timing_cache(b""), False)
     yield
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.write_bytes(memoryview(config.get_timing_cache().serialize()))
+    if (timings := config.get_timing_cache()) is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.write_bytes(memoryview(timings.serialize()))
 
 
 def targets(library: str) -> Sequence[str]:
@@ -98,7 +101,7 @@ def _aim(trt: Any, config: Any, capabilities: Sequence[str]) -> None:
 def start(path: Path, spec: ModelSpec, library: str) -> Run:
     """Load the engine at ``path`` on the first GPU; raises EngineError where the library refuses it.
 
-    Unmeasured: no machine of ours had a GPU.
+    Unmeasured: no machine of ours had a GPU and TensorRT.
     """
     import torch
 
