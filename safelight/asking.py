@@ -1,6 +1,7 @@
 """What the commands that ask a server have in common: its address, their exit codes, the progress of long work."""
 
 import errno
+import io
 import math
 import os
 import signal
@@ -29,6 +30,19 @@ class OutputLost(click.ClickException):
     """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says cannot be written."""
 
     exit_code = 74
+
+
+def prepare_output() -> None:
+    """Have standard output take every character, and all of what it is given or raise OSError."""
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    raw: object = sys.stdout.buffer
+    if isinstance(raw, io.RawIOBase):
+        # PYTHONUNBUFFERED, which containers set: text would go straight to write(2), which may take a part of a line
+        # and say how much, and nobody would listen. A buffer tries the rest, and fails if that cannot be written.
+        buffered = io.BufferedWriter(raw)
+        sys.stdout = io.TextIOWrapper(buffered, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file may be called what the terminal has no signs for
 
 
 def say(text: str) -> None:

@@ -314,7 +314,9 @@ def test_help_explains_the_command_and_how_it_ends(command: list[str]) -> None:
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
-    assert run("develop").exit_code == 2
+    result = run("develop")
+    assert result.exit_code == 2
+    assert "--help' for help" in result.stderr
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1"])
