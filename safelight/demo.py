@@ -11,6 +11,7 @@ from safelight.asking import SOME_FAILED, ServerTrouble, say, server_errors
 from safelight.explain import write_defects, write_explanations
 from safelight.files import NamedPath, find_pictures
 from safelight.invert import write_positives
+from safelight.names import shown
 from safelight.writing import Written
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -51,7 +52,7 @@ def demo(samples: Path, out: Path) -> None:
     and a contact sheet.
     """
     if not samples.is_dir():
-        raise click.UsageError(f"there are no samples in {samples}; name a folder of pictures with --samples")
+        raise click.UsageError(f"there are no samples in {shown(samples)}; name a folder of pictures with --samples")
     found = find_pictures([samples])
     pictures = [_nearby(path) for path in found]
     negatives = [_nearby(path) for path in found if "negative" in str(path.relative_to(samples))]
@@ -100,16 +101,14 @@ def _nearby(path: Path) -> Path:
 
 
 def _where(samples: Path, out: Path, written: Sequence[Written]) -> str:
-    failures = "".join(
-        f"\nNot written  {click.format_filename(one.source)}: {one.error}" for one in written if one.error
-    )
+    failures = "".join("\n" + shown(f"Not written  {one.source}: {one.error}") for one in written if one.error)
     return f"""
 Condition and defects are about negatives; of any other picture they say nothing.
 
-Samples      {samples.resolve()}
-Positives    {(out / "positives").resolve()}
-Explained    {(out / "explained").resolve()}
-All at once  {(out / "contact_sheet.jpg").resolve()}{failures}
+Samples      {shown(samples.resolve())}
+Positives    {shown((out / "positives").resolve())}
+Explained    {shown((out / "explained").resolve())}
+All at once  {shown((out / "contact_sheet.jpg").resolve())}{failures}
 Server       it was only for this and has been stopped
 
 To keep one: make serve (or safelight serve); Ctrl-C stops it.

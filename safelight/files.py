@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from film.specs import PICTURE_SUFFIXES
+from safelight.names import shown
 
 POSITIVE_ENDING = "_positive"
 EXPLAINED_ENDING = "_explained"
@@ -46,7 +47,7 @@ def find_pictures(files: Sequence[Path], *, skip: tuple[str, ...] = ()) -> list[
         raise click.UsageError("standard input is not read; save the picture to a file and name that")
     found = [path for named in files for path in (_in_folder(named, skip) if _is_folder(named) else [named])]
     if not found:
-        folders = ", ".join(click.format_filename(folder) for folder in files)
+        folders = ", ".join(map(shown, files))
         raise click.UsageError(f"there is no picture in {folders}; looked for {' '.join(PICTURE_SUFFIXES)}")
     return found
 

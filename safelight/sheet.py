@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safelight.names import shown
 from safelight.writing import Written, write
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def write_sheet(predictions: Sequence["Prediction"], positives: Mapping[str, str
             positive = positives.get(one.source)
             if positive and len(cells) % _COLUMNS == _COLUMNS - 1:
                 cells.append(None)  # a negative and its positive stay side by side
-            cells.append((one.source, Path(one.source).name, _verdict(one, negative=positive is not None)))
+            cells.append((one.source, shown(Path(one.source).name), _verdict(one, negative=positive is not None)))
             if positive:
                 cells.append((positive, "its positive", ""))
     if not cells:

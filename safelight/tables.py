@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
-
 from safelight.asking import say, saying
+from safelight.names import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,8 +37,8 @@ def print_predictions(predictions: Iterable["Prediction"]) -> None:
     table.add_column("Condition", no_wrap=True)
     table.add_column("Defects", overflow="fold")
     for one in predictions:
-        last = Text(f"error: {one.error}", "red") if one.error else Text(_defects(one))
-        table.add_row(Text(click.format_filename(one.source)), _cell(one.origin), _cell(one.condition), last)
+        last = Text(shown(f"error: {one.error}"), "red") if one.error else Text(_defects(one))
+        table.add_row(Text(shown(one.source)), _cell(one.origin), _cell(one.condition), last)
     out = console()
     with saying(), out.capture() as captured:  # it touches the output even so
         out.print(table)

@@ -14,6 +14,7 @@ import click
 
 from safelight.asking import SOME_FAILED, on_terminal, say, with_progress
 from safelight.files import NamedPath, output_names
+from safelight.names import shown
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def write_each(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise click.UsageError(f"cannot make the folder {click.format_filename(out)}: {error.strerror}") from error
+        raise click.UsageError(f"cannot make the folder {shown(out)}: {error.strerror}") from error
     targets = [out / name for name in output_names(sources, ending)]
     obstacles = [_obstacle(target, force=force) for target in targets]
     made = make([path for path, obstacle in zip(sources, obstacles, strict=True) if not obstacle])
@@ -118,8 +119,8 @@ def tell(written: Iterable[Written], total: int, what: str, *, as_json: bool) ->
 
 
 def _line(one: Written) -> str:
-    after = f"error: {one.error}" if one.error else f"-> {click.format_filename(one.output or '')}"
-    return f"{click.format_filename(one.source)} {after}"
+    after = f"error: {one.error}" if one.error else f"-> {one.output}"
+    return shown(f"{one.source} {after}")
 
 
 def end(well: bool) -> None:

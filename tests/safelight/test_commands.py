@@ -270,6 +270,36 @@ def test_positives_in_a_searched_folder_are_not_inverted_again(server: FakeTrans
     assert len(list(roll.rglob("*_positive*"))) == 3
 
 
+ODD = "two\nlines \x1b[31mred\r\x7f\u202egpj.\u2028日本\u3000🧑‍🚀.jpg"
+SHOWN = r"two\nlines \x1b[31mred\r\x7f\u202egpj.\u2028日本" + "\u3000🧑‍🚀.jpg"
+
+
+@pytest.mark.parametrize("picture", [b"good", b"bad"])
+def test_what_a_terminal_would_obey_in_a_name_is_shown_and_in_json_it_is_as_it_is(
+    picture: bytes, server: FakeTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(ODD).write_bytes(picture)
+    assert run("classify", ODD).stdout.splitlines()[1].startswith(SHOWN)
+    (line,) = run("invert", ODD, "-o", "out").stdout.splitlines()
+    assert line.startswith(SHOWN)
+    assert lines(run("classify", "--json", ODD))[0]["source"] == ODD
+    again = run("invert", ODD, "-o", "out")  # where it is good, its positive is in the way and named
+    assert len(again.stdout.splitlines()) == 1
+    assert "\x1b" not in again.stdout
+    (line,) = lines(run("invert", "--json", ODD, "-o", "out", "--force"))
+    assert line["source"] == ODD
+    assert picture == b"bad" or line["output"] == f"out/{Path(ODD).stem}_positive.jpg"
+
+
+def test_an_error_about_a_name_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd\x1b[31m\nname").mkdir()
+    result = run("classify", "odd\x1b[31m\nname")
+    assert result.exit_code == 2
+    assert r"odd\x1b[31m\nname" in result.stderr
+
+
 def test_status_says_ready_and_has_a_code_for_scripts(server: FakeTransport) -> None:
     result = run("status")
     assert result.exit_code == 0
