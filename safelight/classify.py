@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from film.specs import CLASSIFIERS, CLIENT_BATCH, CLIENT_CONCURRENCY, MAX_BATCH
 from safelight.asking import SOME_FAILED, models_option, on_terminal, say, server_errors, server_options, with_progress
 from safelight.files import files_argument, find_pictures
+from safelight.tables import Table
 
 _EPILOG = """\b
 Examples:
@@ -95,7 +95,7 @@ def classify(
     Condition and defects are about colour negatives; of any other picture they say nothing.
     """
     pictures = find_pictures(files)
-    seen, failed = [], False
+    failed = False
     with server_errors():
         from client import Client
 
@@ -111,18 +111,13 @@ def classify(
                 )
             except ValueError as error:
                 raise click.UsageError(str(error)) from error
-            lines_on_terminal = as_json and on_terminal(sys.stdout)
-            try:
-                for one in with_progress(answers, len(pictures), "Classifying", quiet=lines_on_terminal):
+            with Table([str(picture) for picture in pictures]) as table:
+                at_once = on_terminal(sys.stdout) and (as_json or not table.waits)
+                for one in with_progress(answers, len(pictures), "Classifying", quiet=at_once):
                     if as_json:
                         say(json.dumps(one.to_dict(maps=maps), allow_nan=False))
                     else:
-                        seen.append(replace(one, defect_map=None))  # of an archive they would be gigabytes
+                        table.add(one)
                     failed = failed or one.error is not None
-            finally:
-                if seen:  # also where the server went away or somebody ended it: what was answered is not lost
-                    from safelight.tables import print_predictions
-
-                    print_predictions(seen)
     if failed:
         sys.exit(SOME_FAILED)
