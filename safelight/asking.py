@@ -1,5 +1,6 @@
 """What the commands that ask a server have in common: its address, their exit codes, the progress of long work."""
 
+import contextlib
 import errno
 import io
 import math
@@ -64,6 +65,12 @@ def saying() -> Iterator[None]:
         if error.errno == errno.EPIPE:
             sys.exit(128 + signal.SIGPIPE)
         raise OutputLost(f"standard output cannot be written: {error.strerror}") from error
+
+
+def note(text: str) -> None:
+    """Print to standard error. One that cannot be shown is no reason to stop."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def on_terminal(stream: TextIO | None) -> bool:

@@ -91,8 +91,10 @@ def classify(
 ) -> None:
     """Judge pictures: film or digital, readable or damaged.
 
-    FILES are pictures (JPEG, PNG, TIFF, WebP) or folders, which are searched with their subfolders.
-    Condition and defects are about colour negatives; of any other picture they say nothing.
+    FILES are pictures (JPEG, PNG, TIFF, WebP) or folders, which are searched with their subfolders. There, linked
+    folders and files of other kinds are passed over, and a line says how many; hidden ones are passed over in silence.
+    Of a TIFF with several pages the first is judged. Condition and defects are about colour negatives; of any other
+    picture they say nothing.
     """
     pictures = find_pictures(files)
     failed = False

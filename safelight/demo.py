@@ -53,7 +53,7 @@ def demo(samples: Path, out: Path) -> None:
     """
     if not samples.is_dir():
         raise click.UsageError(f"there are no samples in {shown(samples)}; name a folder of pictures with --samples")
-    found = find_pictures([samples])
+    found = find_pictures([samples], quiet=samples == SAMPLES)
     pictures = [_nearby(path) for path in found]
     negatives = [_nearby(path) for path in found if "negative" in str(path.relative_to(samples))]
 

@@ -39,7 +39,8 @@ def explain(
 ) -> None:
     """Show where in a picture a verdict comes from.
 
-    FILES are pictures or folders, which are searched with their subfolders. scan.jpg becomes scan_explained.jpg in the
+    FILES are pictures (of a TIFF with several pages, the first) or folders, which are searched with their subfolders;
+    what is passed over there is told. scan.jpg becomes scan_explained.jpg in the
     folder of --out: the picture under its map of where film shows, from blue (not at all) to yellow (the most in this
     picture), with the verdict below. In a picture taken for digital, yellow is only what comes nearest to film.
 

@@ -32,7 +32,8 @@ understood, 3 no server answers or it does not answer as it should,
 def invert(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, url: str, timeout: float) -> None:
     """Make the positives of colour negatives.
 
-    FILES are pictures or folders, which are searched with their subfolders. scan.jpg becomes scan_positive.jpg in the
+    FILES are pictures (of a TIFF with several pages, the first) or folders, which are searched with their subfolders;
+    what is passed over there is told. scan.jpg becomes scan_positive.jpg in the
     folder of --out; where two negatives have the same name, their folders' names come before it, as in
     roll-12_scan_positive.jpg. Existing files are left alone and counted as errors, unless --force is given; a file is
     complete or not there at all.

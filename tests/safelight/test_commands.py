@@ -171,7 +171,7 @@ def test_a_refusal_ends_with_exit_code_3_after_what_was_answered(roll: Path, mon
 
     assert result.exit_code == 3
     assert [line["source"] for line in lines(result)] == ["roll/a.TIF"]
-    assert result.stderr == "Error: enough\n"
+    assert result.stderr == "Passed over: 1 file of another kind (.txt 1).\nError: enough\n"
 
 
 def test_invert_writes_positives_under_different_names(server: FakeTransport, roll: Path) -> None:
