@@ -31,7 +31,7 @@ understood, 3 the server could not be started or did not answer as it should.
 @click.command(epilog=_EPILOG)
 @click.option(
     "--samples",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     default=SAMPLES,
     show_default="those of this checkout",
     help="Folder of pictures to show.",
