@@ -36,9 +36,15 @@ def _prior(words: tuple[str, ...]) -> float | dict[str, float] | None:
     try:
         if len(words) == 1 and "=" not in words[0]:
             return float(words[0])
-        return {label.strip(): float(share) for label, _, share in (word.partition("=") for word in words)}
+        said = [(label.strip(), float(share)) for label, _, share in (word.partition("=") for word in words)]
     except ValueError:
         raise ValueError(f"--prior {' '.join(words)} is neither a number nor LABEL=NUMBER.") from None
+    shares: dict[str, float] = {}
+    for label, share in said:
+        if label in shares:
+            raise ValueError(f"--prior says {label} twice, {shares[label]:g} and {share:g}; say it once.")
+        shares[label] = share
+    return shares
 
 
 @click.command(epilog=_EPILOG)

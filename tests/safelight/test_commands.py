@@ -122,6 +122,7 @@ def test_one_bad_picture_is_shown_and_gives_exit_code_1(server: FakeTransport, r
         (["classify", "x.jpg", "--prior", "0.3"], "name the label (film=0.3, readable=0.3)"),
         (["classify", "x.jpg", "--prior", "film=many"], "--prior film=many is neither a number nor LABEL=NUMBER"),
         (["classify", "x.jpg", "--prior", "film=1"], "between 0 and 1"),
+        (["classify", "x.jpg", "--prior", "film=0.3", "--prior", "film=0.9"], "--prior says film twice, 0.3 and 0.9"),
         (["classify", "x.jpg", "--use", "holiday"], "archive"),
         (["classify", "x.jpg", "--use", "scanning", "--models", "film_origin"], "there are archive, collection"),
         (["classify", "x.jpg", "--batch-size", "65"], "1<=x<=64"),
@@ -216,7 +217,10 @@ def _no_links(*_: object, **__: object) -> None:
     raise PermissionError(1, "Operation not permitted")
 
 
-@pytest.mark.parametrize("arguments", [["classify", ""], ["invert", "", "-o", "out"], ["invert", "roll", "-o", ""]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["classify", ""], ["invert", "", "-o", "out"], ["invert", "roll", "-o", ""], ["demo", "--samples", ""]],
+)
 def test_an_empty_name_is_not_the_current_folder(server: FakeTransport, roll: Path, arguments: list[str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
