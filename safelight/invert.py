@@ -37,6 +37,9 @@ def invert(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, url: 
     folder of --out; where two negatives have the same name, their folders' names come before it, as in
     roll-12_scan_positive.jpg. Existing files are left alone and counted as errors, unless --force is given; a file is
     complete or not there at all.
+
+    A positive is a JPEG without colour profile, resolution or other metadata, and turned upright. Profiles are not
+    applied either: convert scans in a wide colour space (Adobe RGB, ProPhoto) to sRGB first.
     """
     negatives = find_pictures(files, skip=(POSITIVE_ENDING,))
     with server_errors():
