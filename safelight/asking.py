@@ -28,7 +28,7 @@ class ServerTrouble(click.ClickException):
 
 
 class OutputLost(click.ClickException):
-    """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says cannot be written."""
+    """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says or makes cannot be written."""
 
     exit_code = 74
 

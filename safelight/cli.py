@@ -26,7 +26,8 @@ Exit codes:
   2  the command was not understood, or a server could not be started
   3  no server answers, or it does not answer as it should (demo: or its own
      server could not be started)
-  74 standard output cannot be written: the disk is full, perhaps
+  74 standard output or the folder of --out cannot be written: the disk is
+     full, perhaps
   130 stopped with Ctrl-C (143: SIGTERM, 129: SIGHUP); what was printed or
       written until then is complete
 

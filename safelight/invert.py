@@ -21,7 +21,7 @@ Examples:
 \b
 Exit codes: 0 all positives were written, 1 some had errors, 2 the command was not
 understood, 3 no server answers or it does not answer as it should,
-130 stopped with Ctrl-C.
+74 the folder takes nothing more (a full disk), 130 stopped with Ctrl-C.
 """
 
 

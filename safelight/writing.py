@@ -1,6 +1,7 @@
 """What the commands that write a file for each picture have in common: names, options, and how it is told."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -12,7 +13,7 @@ from typing import Any
 
 import click
 
-from safelight.asking import SOME_FAILED, on_terminal, say, with_progress
+from safelight.asking import SOME_FAILED, OutputLost, on_terminal, say, with_progress
 from safelight.files import NamedPath, output_names
 from safelight.names import shown
 
@@ -26,6 +27,11 @@ class Written:
     error: str | None = None
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What ails a file system and not one file: whatever comes next could not be written either."""
+_BLOCK = 4096
+"""Bytes. A full disk may still take an empty file."""
+_ELSEWHERE = "Name another folder with --out"
 Made = tuple[bytes, str | None]
 """What a file is to hold, or why there is nothing to write."""
 
@@ -45,13 +51,13 @@ def write_each(
 
     ``make`` is given those sources whose file may be written, and gives what goes into them, in the same order.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.UsageError(f"cannot make the folder {shown(out)}: {error.strerror}") from error
+    _make_folder(out)
     targets = [out / name for name in output_names(sources, ending)]
     obstacles = [_obstacle(target, force=force) for target in targets]
-    made = make([path for path, obstacle in zip(sources, obstacles, strict=True) if not obstacle])
+    wanted = [path for path, obstacle in zip(sources, obstacles, strict=True) if not obstacle]
+    if wanted:
+        _try(out)
+    made = make(wanted)
     for source, target, obstacle in zip(sources, targets, obstacles, strict=True):
         if obstacle:
             yield Written(str(source), error=obstacle)
@@ -59,6 +65,31 @@ def write_each(
         data, trouble = next(made)
         trouble = trouble or write(target, data, force=force)
         yield Written(str(source), None if trouble else str(target), trouble)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot make the folder {shown(folder)}: {error.strerror}"
+        raise _lost(what) if error.errno in _NO_ROOM else click.UsageError(what) from error
+
+
+def _try(folder: Path) -> None:
+    """Write a little there and remove it, so that the server does not work for a folder that takes nothing."""
+    part = _part_in(folder)
+    try:
+        part.write_bytes(b"\0" * _BLOCK)
+    except OSError as error:
+        what = f"{shown(folder)} cannot be written to: {error.strerror}"
+        raise _lost(what) if error.errno in _NO_ROOM else click.UsageError(f"{what}. {_ELSEWHERE}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _lost(what: str) -> OutputLost:
+    return OutputLost(f"{what}. {_ELSEWHERE}, or make room")
 
 
 def _obstacle(target: Path, *, force: bool) -> str | None:
@@ -78,9 +109,9 @@ def write(target: Path, data: bytes, *, force: bool = True) -> str | None:
     """Write by way of a neighbour, so that nobody ever sees half a file; the reason if it cannot be done.
 
     Without ``force`` nothing is written over, even if it came to be there while ``data`` was made.
+    Raises OutputLost where no other file could be written either.
     """
-    # No longer than a name may be, and no other's: process ids repeat where several machines share a folder.
-    part = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
+    part = _part_in(target.parent)
     try:
         part.write_bytes(data)
         if force:
@@ -90,11 +121,18 @@ def write(target: Path, data: bytes, *, force: bool = True) -> str | None:
     except FileExistsError:
         return _there(target)
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _lost(f"{shown(target)} cannot be written: {error.strerror}. What is there is complete") from error
         return f"{click.format_filename(target)} cannot be written: {error.strerror or error}"
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
     return None
+
+
+def _part_in(folder: Path) -> Path:
+    """No longer than a name may be, and no other's: process ids repeat where several machines share a folder."""
+    return folder / f".{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
 def _put(part: Path, target: Path) -> None:
