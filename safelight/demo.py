@@ -12,7 +12,7 @@ from safelight.explain import write_defects, write_explanations
 from safelight.files import NamedPath, find_pictures
 from safelight.invert import write_positives
 from safelight.names import shown
-from safelight.writing import Written
+from safelight.writing import Existing, Written
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 """Beside the code in a checkout; an installed package has none and is given --samples."""
@@ -74,12 +74,12 @@ def demo(samples: Path, out: Path) -> None:
                 progress.update("Classifying the samples")
                 predictions = client.classify(pictures)
                 progress.update("Inverting the negatives")
-                inverted = list(write_positives(client, negatives, out / "positives", force=True))
+                inverted = list(write_positives(client, negatives, out / "positives", Existing.REPLACE))
                 progress.update("Drawing where the verdicts come from")
                 photographs = [path for path in pictures if path not in negatives]
                 explained = [
-                    *write_explanations(client, photographs, out / "explained", force=True),
-                    *write_defects(client, negatives, out / "explained", force=True),
+                    *write_explanations(client, photographs, out / "explained", Existing.REPLACE),
+                    *write_defects(client, negatives, out / "explained", Existing.REPLACE),
                 ]
                 name = client.status()
             progress.update("Stopping the server")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safelight.names import shown
-from safelight.writing import Written, write
+from safelight.whole_files import write
+from safelight.writing import Written
 
 if TYPE_CHECKING:
     from client import Prediction
