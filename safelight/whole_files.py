@@ -11,7 +11,7 @@ import click
 from safelight.asking import OutputLost
 from safelight.names import shown
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What ails a file system and not one file: whatever comes next could not be written either."""
 _BLOCK = 4096
 """Bytes. A full disk may still take an empty file."""
@@ -24,7 +24,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         what = f"cannot make the folder {shown(folder)}: {error.strerror}"
-        raise _lost(what) if error.errno in _NO_ROOM else click.UsageError(what) from error
+        raise _lost(what) if error.errno in NO_ROOM else click.UsageError(what) from error
 
 
 def try_folder(folder: Path) -> None:
@@ -37,7 +37,7 @@ def try_folder(folder: Path) -> None:
         part.write_bytes(b"\0" * _BLOCK)
     except OSError as error:
         what = f"{shown(folder)} cannot be written to: {error.strerror}"
-        raise _lost(what) if error.errno in _NO_ROOM else click.UsageError(f"{what}. {_ELSEWHERE}") from error
+        raise _lost(what) if error.errno in NO_ROOM else click.UsageError(f"{what}. {_ELSEWHERE}") from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -59,7 +59,7 @@ def write(target: Path, data: bytes, *, force: bool = True) -> str | None:
     except FileExistsError:
         return is_there(target)
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise _lost(f"{shown(cannot(target, error.strerror))}. What is there is complete") from error
         return cannot(target, error.strerror or error)
     finally:
