@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import IO, Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -21,13 +21,22 @@ SOME_FAILED = 1
 """Exit code when some pictures had errors."""
 
 
-class ServerTrouble(click.ClickException):
+class _Ending(click.ClickException):
+    """Its exit code stands also where standard error cannot be written: both streams may go to one full disk."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it, if that can be."""
+        with contextlib.suppress(OSError):
+            super().show(file)
+
+
+class ServerTrouble(_Ending):
     """Ends the command with exit code 3: no server, or not the answer it should give."""
 
     exit_code = 3
 
 
-class OutputLost(click.ClickException):
+class OutputLost(_Ending):
     """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says or makes cannot be written."""
 
     exit_code = 74

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from film.commands import not_installed
-from safelight.asking import prepare_output, say
+from safelight.asking import note, prepare_output, say
 
 _EPILOG = """\b
 Examples:
@@ -58,7 +58,7 @@ class _Lazy(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
+            note("Stopped.")
             sys.exit(128 + signal.SIGINT)
         except ModuleNotFoundError as error:
             # `pip install .` brings no server, and the server's packages no load tests

@@ -24,6 +24,7 @@ from safelight.cli import main
 from safelight.sheet import write_sheet
 
 ROOT = Path(client.__file__).parents[1]
+NOBODY = ["--url", "localhost:1", "--timeout", "0.2"]
 SAFELIGHT = [sys.executable, "-m", "safelight"]
 
 
@@ -80,6 +81,13 @@ def test_help_that_cannot_be_written_is_a_sentence(arguments: list[str], unbuffe
         )
     assert done.stderr == "Error: standard output cannot be written: No space left on device\n"
     assert done.returncode == 74
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["classify", "missing.jpg"], 74), (["status", *NOBODY], 3)])
+def test_a_full_disk_behind_stderr_leaves_the_exit_code(arguments: list[str], code: int) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*SAFELIGHT, *arguments], stdout=full, stderr=full, timeout=60, check=False)
+    assert done.returncode == code
 
 
 def test_a_reader_that_has_enough_is_left_in_peace() -> None:
