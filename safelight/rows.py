@@ -23,6 +23,8 @@ _LEAST_NAME, _LEAST_DEFECTS = 16, 16
 """Characters. A terminal that leaves less to the defects is too narrow for columns."""
 _LONGEST_WORD = max(len(word) for name in DEFECTS for word in name.split("_"))
 _LONGEST_PROBABILITY = len(" 100%")
+_LONGEST_DEFECT = max(map(len, DEFECTS)) + _LONGEST_PROBABILITY
+_HARD_SPACE = "\u00a0"
 
 
 class Rows(Protocol):
@@ -74,10 +76,15 @@ class _Pen:
 
     def last(self, one: "Prediction", width: int | None) -> list[str]:
         """Defects or the error, in lines of that width."""
-        named = (f"{name.replace('_', ' ')} {chance:.0%}" for name, chance in one.named_defects.items())
-        text = shown(f"error: {one.error}") if one.error else ", ".join(named)
-        lines = textwrap.wrap(text, width) if width else [text]
-        return [self(line, fg="red") if one.error else line for line in lines]
+        if one.error:
+            error = shown(f"error: {one.error}")
+            return [self(line, fg="red") for line in (textwrap.wrap(error, width) if width else [error])]
+        named = [f"{name.replace('_', ' ')} {chance:.0%}" for name, chance in one.named_defects.items()]
+        if not width:
+            return [", ".join(named)]
+        if width > _LONGEST_DEFECT:  # with its comma: no line ends within one
+            named = [defect.replace(" ", _HARD_SPACE) for defect in named]
+        return [line.replace(_HARD_SPACE, " ") for line in textwrap.wrap(", ".join(named), width)]
 
 
 @dataclass(frozen=True)

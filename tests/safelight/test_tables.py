@@ -63,16 +63,16 @@ def test_lines_end_before_the_terminal_does_and_columns_stay_below_their_titles(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("日本.jpg").write_bytes(b"picture")
-    assert table(Path("日本.jpg"), columns=65) == [
+    assert table(Path("日本.jpg"), columns=66) == [
         "File              Origin        Condition     Defects",
-        "日本.jpg          digital 100%  damaged 100%  holes 90%, residual",
-        "                                              spots 90%",
+        "日本.jpg          digital 100%  damaged 100%  holes 90%,",
+        "                                              residual spots 90%",
     ]
     assert table(Path("日本.jpg"), columns=30) == [
         "日本.jpg",
         "  digital 100%  damaged 100%",
-        "  holes 90%, residual spots",
-        "  90%",
+        "  holes 90%,",
+        "  residual spots 90%",
     ]
     assert table(Path("日本.jpg"), "--models", "film_origin", columns=30) == ["日本.jpg", "  digital 100%"]
 
