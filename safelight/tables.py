@@ -32,9 +32,18 @@ class Table:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._waiting:
-            rows = rows_of(self._names, self._waiting)
-            say("\n".join([*rows.header(), *(line for one in self._waiting for line in rows.lines(one))]))
+        if not self._waiting:
+            return
+        try:
+            text = self._laid_out()
+        except (KeyboardInterrupt, SystemExit):  # a signal to end: what was answered comes first
+            say(self._laid_out())
+            raise
+        say(text)
+
+    def _laid_out(self) -> str:
+        rows = rows_of(self._names, self._waiting)
+        return "\n".join([*rows.header(), *(line for one in self._waiting for line in rows.lines(one))])
 
     def add(self, prediction: "Prediction") -> None:
         """Add a row."""

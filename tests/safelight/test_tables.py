@@ -116,3 +116,37 @@ def test_rows_of_a_long_table_are_there_as_soon_as_they_are_known(tmp_path: Path
     assert done.returncode == -signal.SIGKILL
     assert done.stdout.splitlines()[0].startswith("File")
     assert len(done.stdout.splitlines()) == 1 + 150
+
+
+STOPPED = """
+import os, signal, sys
+import rich.console
+import client.client
+from client import FakeTransport
+from safelight.cli import main
+
+signals = [int(os.environ["NUMBER"])]
+signal.signal(signals[0], signal.default_int_handler if signals[0] == signal.SIGINT else signal.SIG_DFL)
+made = rich.console.Console.__init__
+
+def interrupted(self, *arguments, **options):
+    if signals:
+        os.kill(os.getpid(), signals.pop())
+    made(self, *arguments, **options)
+
+rich.console.Console.__init__ = interrupted
+client.client.open_transport = lambda url, asynchronous: FakeTransport()
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_table_is_shown_although_a_signal_comes_while_it_is_laid_out(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    pictures(tmp_path, 3)
+    command = [sys.executable, "-c", STOPPED, "classify", str(tmp_path)]
+    environment = os.environ | {"NUMBER": str(int(number))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    assert len(done.stdout.splitlines()) == 1 + 3
