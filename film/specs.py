@@ -233,7 +233,7 @@ GRPC_PORT = 8001
 METRICS_PORT = 8002
 """Where the server listens and the client looks when nothing else is said: Triton's own defaults."""
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp")
 """Lower-case file endings that are taken for pictures when a folder is searched."""
 
 

@@ -1,6 +1,8 @@
 """What the commands that ask a server have in common: its address, their exit codes, the progress of long work."""
 
+import contextlib
 import errno
+import io
 import math
 import os
 import signal
@@ -8,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import IO, Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -19,16 +21,38 @@ SOME_FAILED = 1
 """Exit code when some pictures had errors."""
 
 
-class ServerTrouble(click.ClickException):
+class _Ending(click.ClickException):
+    """Its exit code stands also where standard error cannot be written: both streams may go to one full disk."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it, if that can be."""
+        with contextlib.suppress(OSError):
+            super().show(file)
+
+
+class ServerTrouble(_Ending):
     """Ends the command with exit code 3: no server, or not the answer it should give."""
 
     exit_code = 3
 
 
-class OutputLost(click.ClickException):
-    """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says cannot be written."""
+class OutputLost(_Ending):
+    """Ends the command with exit code 74 (EX_IOERR of sysexits.h): what it says or makes cannot be written."""
 
     exit_code = 74
+
+
+def prepare_output() -> None:
+    """Have standard output take every character, and all of what it is given or raise OSError."""
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    raw: object = sys.stdout.buffer
+    if isinstance(raw, io.RawIOBase):
+        # PYTHONUNBUFFERED, which containers set: text would go straight to write(2), which may take a part of a line
+        # and say how much, and nobody would listen. A buffer tries the rest, and fails if that cannot be written.
+        buffered = io.BufferedWriter(raw)
+        sys.stdout = io.TextIOWrapper(buffered, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file may be called what the terminal has no signs for
 
 
 def say(text: str) -> None:
@@ -50,6 +74,12 @@ def saying() -> Iterator[None]:
         if error.errno == errno.EPIPE:
             sys.exit(128 + signal.SIGPIPE)
         raise OutputLost(f"standard output cannot be written: {error.strerror}") from error
+
+
+def note(text: str) -> None:
+    """Print to standard error. One that cannot be shown is no reason to stop."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def on_terminal(stream: TextIO | None) -> bool:

@@ -11,7 +11,8 @@ from safelight.asking import SOME_FAILED, ServerTrouble, say, server_errors
 from safelight.explain import write_defects, write_explanations
 from safelight.files import NamedPath, find_pictures
 from safelight.invert import write_positives
-from safelight.writing import Written
+from safelight.names import shown
+from safelight.writing import Existing, Written
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 """Beside the code in a checkout; an installed package has none and is given --samples."""
@@ -30,7 +31,7 @@ understood, 3 the server could not be started or did not answer as it should.
 @click.command(epilog=_EPILOG)
 @click.option(
     "--samples",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     default=SAMPLES,
     show_default="those of this checkout",
     help="Folder of pictures to show.",
@@ -51,8 +52,8 @@ def demo(samples: Path, out: Path) -> None:
     and a contact sheet.
     """
     if not samples.is_dir():
-        raise click.UsageError(f"there are no samples in {samples}; name a folder of pictures with --samples")
-    found = find_pictures([samples])
+        raise click.UsageError(f"there are no samples in {shown(samples)}; name a folder of pictures with --samples")
+    found = find_pictures([samples], quiet=samples == SAMPLES)
     pictures = [_nearby(path) for path in found]
     negatives = [_nearby(path) for path in found if "negative" in str(path.relative_to(samples))]
 
@@ -73,12 +74,12 @@ def demo(samples: Path, out: Path) -> None:
                 progress.update("Classifying the samples")
                 predictions = client.classify(pictures)
                 progress.update("Inverting the negatives")
-                inverted = list(write_positives(client, negatives, out / "positives", force=True))
+                inverted = list(write_positives(client, negatives, out / "positives", Existing.REPLACE))
                 progress.update("Drawing where the verdicts come from")
                 photographs = [path for path in pictures if path not in negatives]
                 explained = [
-                    *write_explanations(client, photographs, out / "explained", force=True),
-                    *write_defects(client, negatives, out / "explained", force=True),
+                    *write_explanations(client, photographs, out / "explained", Existing.REPLACE),
+                    *write_defects(client, negatives, out / "explained", Existing.REPLACE),
                 ]
                 name = client.status()
             progress.update("Stopping the server")
@@ -100,16 +101,14 @@ def _nearby(path: Path) -> Path:
 
 
 def _where(samples: Path, out: Path, written: Sequence[Written]) -> str:
-    failures = "".join(
-        f"\nNot written  {click.format_filename(one.source)}: {one.error}" for one in written if one.error
-    )
+    failures = "".join("\n" + shown(f"Not written  {one.source}: {one.error}") for one in written if one.error)
     return f"""
 Condition and defects are about negatives; of any other picture they say nothing.
 
-Samples      {samples.resolve()}
-Positives    {(out / "positives").resolve()}
-Explained    {(out / "explained").resolve()}
-All at once  {(out / "contact_sheet.jpg").resolve()}{failures}
+Samples      {shown(samples.resolve())}
+Positives    {shown((out / "positives").resolve())}
+Explained    {shown((out / "explained").resolve())}
+All at once  {shown((out / "contact_sheet.jpg").resolve())}{failures}
 Server       it was only for this and has been stopped
 
 To keep one: make serve (or safelight serve); Ctrl-C stops it.

@@ -10,7 +10,7 @@ import click
 from film.specs import NEGATIVE_CONDITION
 from safelight.asking import server_errors, server_options
 from safelight.files import DEFECTS_ENDING, EXPLAINED_ENDING, POSITIVE_ENDING, files_argument, find_pictures
-from safelight.writing import Made, Written, end, output_options, tell, write_each
+from safelight.writing import Existing, Made, Written, end, output_options, tell, write_each
 
 if TYPE_CHECKING:
     from client import Client, Explanation, Prediction
@@ -25,7 +25,7 @@ Examples:
 \b
 Exit codes: 0 all pictures were written, 1 some had errors, 2 the command was not
 understood, 3 no server answers or it does not answer as it should,
-130 stopped with Ctrl-C.
+74 the folder takes nothing more (a full disk), 130 stopped with Ctrl-C.
 """
 
 
@@ -35,16 +35,18 @@ understood, 3 no server answers or it does not answer as it should,
 @click.option("--defects", is_flag=True, help="Of negatives: where each defect is that the server names.")
 @server_options
 def explain(
-    files: tuple[Path, ...], out: Path, force: bool, as_json: bool, defects: bool, url: str, timeout: float
+    files: tuple[Path, ...], out: Path, existing: Existing, as_json: bool, defects: bool, url: str, timeout: float
 ) -> None:
     """Show where in a picture a verdict comes from.
 
-    FILES are pictures or folders, which are searched with their subfolders. scan.jpg becomes scan_explained.jpg in the
+    FILES are pictures (of a TIFF with several pages, the first) or folders, which are searched with their subfolders;
+    what is passed over there is told. scan.jpg becomes scan_explained.jpg in the
     folder of --out: the picture under its map of where film shows, from blue (not at all) to yellow (the most in this
     picture), with the verdict below. In a picture taken for digital, yellow is only what comes nearest to film.
 
     With --defects, scan.jpg becomes scan_defects.jpg: the negative, and beside it a map of each defect that it has,
-    from blue (impossible) to yellow (certain). Existing files are left alone unless --force is given.
+    from blue (impossible) to yellow (certain). Existing files are left alone and counted as errors, unless
+    --force or --skip-existing is given.
     """
     made_before = (EXPLAINED_ENDING, DEFECTS_ENDING)
     pictures = find_pictures(files, skip=(*made_before, POSITIVE_ENDING) if defects else made_before)
@@ -53,19 +55,19 @@ def explain(
         from client import Client
 
         with Client(url, timeout=timeout) as client:
-            well = tell(write(client, pictures, out, force=force), len(pictures), "Explaining", as_json=as_json)
+            well = tell(write(client, pictures, out, existing), len(pictures), "Explaining", as_json=as_json)
     end(well)
 
 
-def write_explanations(client: "Client", pictures: Sequence[Path], out: Path, *, force: bool) -> Iterator[Written]:
+def write_explanations(client: "Client", pictures: Sequence[Path], out: Path, existing: Existing) -> Iterator[Written]:
     """Draw each picture under its heat map into ``out``; say of each, in order, what became of it."""
     draw = _drawing().draw_explanation
     return write_each(
-        pictures, out, EXPLAINED_ENDING, lambda paths: _drawn(paths, client.iter_explain(paths), draw), force=force
+        pictures, out, EXPLAINED_ENDING, lambda paths: _drawn(paths, client.iter_explain(paths), draw), existing
     )
 
 
-def write_defects(client: "Client", negatives: Sequence[Path], out: Path, *, force: bool) -> Iterator[Written]:
+def write_defects(client: "Client", negatives: Sequence[Path], out: Path, existing: Existing) -> Iterator[Written]:
     """Draw each negative and the maps of its defects into ``out``; say of each, in order, what became of it."""
     draw, models = _drawing().draw_defects, [NEGATIVE_CONDITION.name]
     return write_each(
@@ -73,7 +75,7 @@ def write_defects(client: "Client", negatives: Sequence[Path], out: Path, *, for
         out,
         DEFECTS_ENDING,
         lambda paths: _drawn(paths, client.iter_classify(paths, models), draw),
-        force=force,
+        existing,
     )
 
 

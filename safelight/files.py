@@ -2,18 +2,23 @@
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
 from film.specs import PICTURE_SUFFIXES
+from safelight.asking import note
+from safelight.names import shown
 
 POSITIVE_ENDING = "_positive"
 EXPLAINED_ENDING = "_explained"
 DEFECTS_ENDING = "_defects"
+_KINDS_TOLD, _LONGEST_KIND = 5, 8
+"""Of the files that are passed over: how many endings are told, and how many characters one may have."""
 
 
 class NamedPath(click.Path):
@@ -33,37 +38,91 @@ files_argument = click.argument("files", nargs=-1, type=NamedPath())
 """FILES of a command; ``find_pictures`` makes sense of them."""
 
 
-def find_pictures(files: Sequence[Path], *, skip: tuple[str, ...] = ()) -> list[Path]:
+def find_pictures(files: Sequence[Path], *, skip: tuple[str, ...] = (), quiet: bool = False) -> list[Path]:
     """The files as named, and the pictures in folders and their subfolders, sorted; UsageError when there are none.
 
     A named file is taken whatever it is called, and need not exist: the answer for it will say so. In folders, hidden
     files are passed over, and what ``output_names`` called so before with one of the endings of ``skip``; a folder
     that cannot be searched is among what was found, and its answer will say why. Links to folders are not followed.
+    Unless ``quiet``, a line on standard error says what was passed over.
     """
     if not files:
         raise click.UsageError("which pictures? Name files or folders, for example: scan-01.jpg roll-12/")
     if Path("-") in files:
         raise click.UsageError("standard input is not read; save the picture to a file and name that")
-    found = [path for named in files for path in (_in_folder(named, skip) if _is_folder(named) else [named])]
-    if not found:
-        folders = ", ".join(click.format_filename(folder) for folder in files)
-        raise click.UsageError(f"there is no picture in {folders}; looked for {' '.join(PICTURE_SUFFIXES)}")
-    return found
+    found = _Found()
+    for named in files:
+        if _is_folder(named):
+            _search_folder(named, skip, found)
+        else:
+            found.pictures.append(named)
+    passed_over = found.passed_over()
+    if not found.pictures:
+        where = ", ".join(map(shown, files)) + (" but what safelight made" if found.made else "")
+        looked = f"looked for {' '.join(PICTURE_SUFFIXES)}" + (f". {passed_over}" if passed_over else "")
+        raise click.UsageError(f"there is no picture in {where}; {looked}")
+    if passed_over and not quiet:
+        note(f"{passed_over}.")
+    return found.pictures
 
 
-def _in_folder(folder: Path, skip: tuple[str, ...]) -> list[Path]:
+@dataclass
+class _Found:
+    """Pictures, and how much beside them was passed over in folders; hidden files do not count."""
+
+    pictures: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    """Files that are not read, by how their names end."""
+    links: int = 0
+    """Folders that are not followed."""
+    made: int = 0
+    """What was made of pictures before."""
+
+    def passed_over(self) -> str:
+        """In a few words; nothing where nothing was."""
+        parts = []
+        if total := self.others.total():
+            parts.append(
+                f"{_many(total, 'file')} of {'another kind' if total == 1 else 'other kinds'} ({self._kinds()})"
+            )
+        if self.links:
+            parts.append(f"{_many(self.links, 'linked folder')} (searched if you name {_them(self.links)})")
+        if self.made:
+            parts.append(f"{_many(self.made, 'picture')} that safelight made (taken if you name {_them(self.made)})")
+        return f"Passed over: {', '.join(parts)}" if parts else ""
+
+    def _kinds(self) -> str:
+        known = [(shown(kind), count) for kind, count in self.others.items() if 1 < len(kind) <= _LONGEST_KIND]
+        told = sorted(known, key=lambda item: (-item[1], item[0]))[:_KINDS_TOLD]
+        if rest := self.others.total() - sum(count for _, count in told):
+            told.append(("others", rest))
+        return ", ".join(f"{kind} {count:,}" for kind, count in told)
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _search_folder(folder: Path, skip: tuple[str, ...], found: _Found) -> None:
     made = re.compile(rf"({'|'.join(map(re.escape, skip))})(_\d+)?\.jpg$") if skip else None
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=lambda error: found.append(Path(error.filename))):
+    pictures: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: pictures.append(Path(error.filename))):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found.extend(
-            Path(place, name)
-            for name in names
-            if Path(name).suffix.lower() in PICTURE_SUFFIXES
-            and not name.startswith(".")
-            and not (made and made.search(name))
-        )
-    return sorted(found)
+        found.links += sum(Path(place, name).is_symlink() for name in folders)
+        for name in names:
+            if name.startswith("."):
+                continue
+            if (ending := Path(name).suffix.lower()) not in PICTURE_SUFFIXES:
+                found.others[ending] += 1
+            elif made and made.search(name):
+                found.made += 1
+            else:
+                pictures.append(Path(place, name))
+    found.pictures += sorted(pictures)
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safelight.writing import Written, write
+from safelight.names import shown
+from safelight.whole_files import write
+from safelight.writing import Written
 
 if TYPE_CHECKING:
     from client import Prediction
@@ -29,7 +31,7 @@ def write_sheet(predictions: Sequence["Prediction"], positives: Mapping[str, str
             positive = positives.get(one.source)
             if positive and len(cells) % _COLUMNS == _COLUMNS - 1:
                 cells.append(None)  # a negative and its positive stay side by side
-            cells.append((one.source, Path(one.source).name, _verdict(one, negative=positive is not None)))
+            cells.append((one.source, shown(Path(one.source).name), _verdict(one, negative=positive is not None)))
             if positive:
                 cells.append((positive, "its positive", ""))
     if not cells:

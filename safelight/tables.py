@@ -1,59 +1,64 @@
-"""Predictions as a table for people."""
+"""Predictions as a table for people: a row a picture, its name in full, both verdicts, and the defects or the error."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-import click
-
-from safelight.asking import say, saying
+from safelight.asking import say
+from safelight.rows import Rows, rows_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+    from client import Prediction
 
-    from client import Prediction, Verdict
-
-_STYLES = {"damaged": "yellow", "film": "cyan"}
+HELD = 100
+"""A table of no more rows waits for the last, so that its columns are as narrow as what stands in them."""
 
 
-def console() -> "Console":
-    """Where tables go: the terminal's width, or, into a file or a pipe, as wide as it takes, so that no line breaks."""
-    from rich.console import Console
+class Table:
+    """Prints predictions of pictures that are called ``names``, in a ``with`` block: what was added is shown.
 
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=10_000)
-
-
-def print_predictions(predictions: Iterable["Prediction"]) -> None:
-    """One row a picture: its name in full, both verdicts with their probability, and the defects or the error.
-
-    A verdict that is unsure has a question mark, and no colour.
+    A longer table than ``HELD`` prints each row as it is added, into columns as wide as they may have to be: nothing is
+    lost when somebody ends it, and nothing piles up.
     """
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("File", overflow="fold", min_width=16)
-    table.add_column("Origin", no_wrap=True)
-    table.add_column("Condition", no_wrap=True)
-    table.add_column("Defects", overflow="fold")
-    for one in predictions:
-        last = Text(f"error: {one.error}", "red") if one.error else Text(_defects(one))
-        table.add_row(Text(click.format_filename(one.source)), _cell(one.origin), _cell(one.condition), last)
-    out = console()
-    with saying(), out.capture() as captured:  # it touches the output even so
-        out.print(table)
-    say("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    def __init__(self, names: Sequence[str]) -> None:
+        self.waits = len(names) <= HELD
+        """Whether all of it comes at the end."""
+        self._names = names
+        self._waiting: list[Prediction] = []
+        self._rows: Rows | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not self._waiting:
+            return
+        try:
+            text = self._laid_out()
+        except (KeyboardInterrupt, SystemExit):  # a signal to end: what was answered comes first
+            say(self._laid_out())
+            raise
+        say(text)
+
+    def _laid_out(self) -> str:
+        rows = rows_of(self._names, self._waiting)
+        return "\n".join([*rows.header(), *(line for one in self._waiting for line in rows.lines(one))])
+
+    def add(self, prediction: "Prediction") -> None:
+        """Add a row."""
+        if self.waits:
+            self._waiting.append(prediction)
+            return
+        header: list[str] = []
+        if self._rows is None:
+            self._rows = rows_of(self._names)
+            header = self._rows.header()
+        say("\n".join([*header, *self._rows.lines(prediction)]))
 
 
-def _cell(verdict: "Verdict | None") -> "str | Text":
-    from rich.text import Text
-
-    if verdict is None:
-        return "-"
-    return Text(str(verdict), "dim" if verdict.unsure else _STYLES.get(verdict.label, ""))
-
-
-def _defects(prediction: "Prediction") -> str:
-    named = (f"{name.replace('_', ' ')} {chance:.0%}" for name, chance in prediction.named_defects.items())
-    return ", ".join(named)
+def print_predictions(predictions: Sequence["Prediction"]) -> None:
+    """A table of them."""
+    with Table([one.source for one in predictions]) as table:
+        for one in predictions:
+            table.add(one)

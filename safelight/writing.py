@@ -1,28 +1,42 @@
 """What the commands that write a file for each picture have in common: names, options, and how it is told."""
 
-import contextlib
+import errno
+import functools
 import json
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 import click
 
-from safelight.asking import SOME_FAILED, on_terminal, say, with_progress
+from safelight.asking import SOME_FAILED, note, on_terminal, say, with_progress
 from safelight.files import NamedPath, output_names
+from safelight.names import shown
+from safelight.whole_files import cannot, is_there, make_folder, try_folder, write
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of one picture: the file that was written, or why none was."""
+    """What became of one picture: its file, written now or left as it was (``skipped``), or why there is none."""
 
     source: str
     output: str | None = None
     error: str | None = None
+    skipped: bool = False
+
+
+class Existing(Enum):
+    """What is done about a file that is there already."""
+
+    REFUSE = auto()
+    """It is left alone, and is that picture's error."""
+    SKIP = auto()
+    """It is left alone, and taken for what would be made."""
+    REPLACE = auto()
 
 
 Made = tuple[bytes, str | None]
@@ -30,96 +44,89 @@ Made = tuple[bytes, str | None]
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --out, --force and --json."""
+    """Add --out, --json, and --force and --skip-existing, which reach the command as ``existing``."""
+
+    @functools.wraps(command)
+    def told(*args: Any, force: bool, skip_existing: bool, **options: Any) -> Any:
+        if force and skip_existing:
+            raise click.UsageError("--force writes over what is there, --skip-existing leaves it: give one of them")
+        existing = Existing.REPLACE if force else Existing.SKIP if skip_existing else Existing.REFUSE
+        return command(*args, existing=existing, **options)
+
     out = click.option("-o", "--out", type=NamedPath(file_okay=False), required=True, help="Folder to write to.")
     force = click.option("--force", is_flag=True, help="Write over files that are there already.")
-    as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line: source, output, error.")
-    return out(force(as_json(command)))
+    as_json = click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="One JSON object a line: source, output, error. What is skipped has its line, too.",
+    )
+    skip = click.option(
+        "--skip-existing",
+        is_flag=True,
+        help="Go on where another run stopped: files that are there already are left alone, and are no errors.",
+    )
+    return out(force(skip(as_json(told))))
 
 
 def write_each(
-    sources: Sequence[Path], out: Path, ending: str, make: Callable[[list[Path]], Iterator[Made]], *, force: bool
+    sources: Sequence[Path], out: Path, ending: str, make: Callable[[list[Path]], Iterator[Made]], existing: Existing
 ) -> Iterator[Written]:
     """Write a JPEG into ``out`` for each of ``sources``, named with ``ending``; say in order what became of it.
 
     ``make`` is given those sources whose file may be written, and gives what goes into them, in the same order.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.UsageError(f"cannot make the folder {click.format_filename(out)}: {error.strerror}") from error
+    make_folder(out)
     targets = [out / name for name in output_names(sources, ending)]
-    obstacles = [_obstacle(target, force=force) for target in targets]
-    made = make([path for path, obstacle in zip(sources, obstacles, strict=True) if not obstacle])
-    for source, target, obstacle in zip(sources, targets, obstacles, strict=True):
-        if obstacle:
-            yield Written(str(source), error=obstacle)
-            continue
-        data, trouble = next(made)
-        trouble = trouble or write(target, data, force=force)
-        yield Written(str(source), None if trouble else str(target), trouble)
+    known = [_known(source, target, existing) for source, target in zip(sources, targets, strict=True)]
+    wanted = [path for path, outcome in zip(sources, known, strict=True) if not outcome]
+    if wanted:
+        try_folder(out)
+    made = make(wanted)
+    for source, target, outcome in zip(sources, targets, known, strict=True):
+        yield outcome or _written(source, target, *next(made), existing)
 
 
-def _obstacle(target: Path, *, force: bool) -> str | None:
-    """Why ``target`` is not even tried."""
+def _written(source: Path, target: Path, data: bytes, trouble: str | None, existing: Existing) -> Written:
+    trouble = trouble or write(target, data, force=existing is Existing.REPLACE)
+    if trouble == is_there(target) and existing is Existing.SKIP:  # it came to be there meanwhile
+        return Written(str(source), str(target), skipped=True)
+    return Written(str(source), None if trouble else str(target), trouble)
+
+
+def _known(source: Path, target: Path, existing: Existing) -> Written | None:
+    """What is known of a picture without asking the server; None where it is to be asked."""
     try:
-        found = target.exists()
+        there, folder = target.exists(), target.is_dir()
     except OSError as error:  # a name that is too long, for one
-        return f"{click.format_filename(target)} cannot be written: {error.strerror}"
-    return _there(target) if found and not force else None
-
-
-def _there(target: Path) -> str:
-    return f"{click.format_filename(target)} is there already; --force writes over it"
-
-
-def write(target: Path, data: bytes, *, force: bool = True) -> str | None:
-    """Write by way of a neighbour, so that nobody ever sees half a file; the reason if it cannot be done.
-
-    Without ``force`` nothing is written over, even if it came to be there while ``data`` was made.
-    """
-    # No longer than a name may be, and no other's: process ids repeat where several machines share a folder.
-    part = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        part.write_bytes(data)
-        if force:
-            part.replace(target)
-        else:
-            _put(part, target)
-    except FileExistsError:
-        return _there(target)
-    except OSError as error:
-        return f"{click.format_filename(target)} cannot be written: {error.strerror or error}"
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-    return None
-
-
-def _put(part: Path, target: Path) -> None:
-    """Give ``part`` the name ``target`` as well or instead; FileExistsError where that is taken."""
-    try:
-        target.hardlink_to(part)
-    except FileExistsError:
-        raise
-    except OSError:  # there are file systems without links: there a moment is left in which another may come first
-        if target.exists():
-            raise FileExistsError from None
-        part.replace(target)
+        return Written(str(source), error=cannot(target, error.strerror))
+    if not there or existing is Existing.REPLACE:
+        return None
+    if existing is Existing.REFUSE:
+        return Written(str(source), error=is_there(target))
+    if folder:
+        return Written(str(source), error=cannot(target, os.strerror(errno.EISDIR)))
+    return Written(str(source), str(target), skipped=True)
 
 
 def tell(written: Iterable[Written], total: int, what: str, *, as_json: bool) -> bool:
-    """Print a line for each picture as it is done; whether all went well."""
-    well = True
+    """Print a line for each picture as it is done, for those that are skipped only JSON; whether all went well."""
+    well, skipped = True, 0
     for one in with_progress(written, total, what, quiet=on_terminal(sys.stdout)):
         well = well and one.error is None
-        say(json.dumps(asdict(one)) if as_json else _line(one))
+        skipped += one.skipped
+        if as_json:
+            say(json.dumps({"source": one.source, "output": one.output, "error": one.error}))
+        elif not one.skipped:
+            say(_line(one))
+    if skipped:
+        note(f"Skipped: {skipped:,} whose {'file was' if skipped == 1 else 'files were'} there already.")
     return well
 
 
 def _line(one: Written) -> str:
-    after = f"error: {one.error}" if one.error else f"-> {click.format_filename(one.output or '')}"
-    return f"{click.format_filename(one.source)} {after}"
+    after = f"error: {one.error}" if one.error else f"-> {one.output}"
+    return shown(f"{one.source} {after}")
 
 
 def end(well: bool) -> None:

@@ -122,6 +122,7 @@ def test_one_bad_picture_is_shown_and_gives_exit_code_1(server: FakeTransport, r
         (["classify", "x.jpg", "--prior", "0.3"], "name the label (film=0.3, readable=0.3)"),
         (["classify", "x.jpg", "--prior", "film=many"], "--prior film=many is neither a number nor LABEL=NUMBER"),
         (["classify", "x.jpg", "--prior", "film=1"], "between 0 and 1"),
+        (["classify", "x.jpg", "--prior", "film=0.3", "--prior", "film=0.9"], "--prior says film twice, 0.3 and 0.9"),
         (["classify", "x.jpg", "--use", "holiday"], "archive"),
         (["classify", "x.jpg", "--use", "scanning", "--models", "film_origin"], "there are archive, collection"),
         (["classify", "x.jpg", "--batch-size", "65"], "1<=x<=64"),
@@ -171,7 +172,7 @@ def test_a_refusal_ends_with_exit_code_3_after_what_was_answered(roll: Path, mon
 
     assert result.exit_code == 3
     assert [line["source"] for line in lines(result)] == ["roll/a.TIF"]
-    assert result.stderr == "Error: enough\n"
+    assert result.stderr == "Passed over: 1 file of another kind (.txt 1).\nError: enough\n"
 
 
 def test_invert_writes_positives_under_different_names(server: FakeTransport, roll: Path) -> None:
@@ -216,7 +217,10 @@ def _no_links(*_: object, **__: object) -> None:
     raise PermissionError(1, "Operation not permitted")
 
 
-@pytest.mark.parametrize("arguments", [["classify", ""], ["invert", "", "-o", "out"], ["invert", "roll", "-o", ""]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["classify", ""], ["invert", "", "-o", "out"], ["invert", "roll", "-o", ""], ["demo", "--samples", ""]],
+)
 def test_an_empty_name_is_not_the_current_folder(server: FakeTransport, roll: Path, arguments: list[str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
@@ -270,6 +274,36 @@ def test_positives_in_a_searched_folder_are_not_inverted_again(server: FakeTrans
     assert len(list(roll.rglob("*_positive*"))) == 3
 
 
+ODD = "two\nlines \x1b[31mred\r\x7f\u202egpj.\u2028日本\u3000🧑‍🚀.jpg"
+SHOWN = r"two\nlines \x1b[31mred\r\x7f\u202egpj.\u2028日本" + "\u3000🧑‍🚀.jpg"
+
+
+@pytest.mark.parametrize("picture", [b"good", b"bad"])
+def test_what_a_terminal_would_obey_in_a_name_is_shown_and_in_json_it_is_as_it_is(
+    picture: bytes, server: FakeTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(ODD).write_bytes(picture)
+    assert run("classify", ODD).stdout.splitlines()[1].startswith(SHOWN)
+    (line,) = run("invert", ODD, "-o", "out").stdout.splitlines()
+    assert line.startswith(SHOWN)
+    assert lines(run("classify", "--json", ODD))[0]["source"] == ODD
+    again = run("invert", ODD, "-o", "out")  # where it is good, its positive is in the way and named
+    assert len(again.stdout.splitlines()) == 1
+    assert "\x1b" not in again.stdout
+    (line,) = lines(run("invert", "--json", ODD, "-o", "out", "--force"))
+    assert line["source"] == ODD
+    assert picture == b"bad" or line["output"] == f"out/{Path(ODD).stem}_positive.jpg"
+
+
+def test_an_error_about_a_name_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd\x1b[31m\nname").mkdir()
+    result = run("classify", "odd\x1b[31m\nname")
+    assert result.exit_code == 2
+    assert r"odd\x1b[31m\nname" in result.stderr
+
+
 def test_status_says_ready_and_has_a_code_for_scripts(server: FakeTransport) -> None:
     result = run("status")
     assert result.exit_code == 0
@@ -314,7 +348,9 @@ def test_help_explains_the_command_and_how_it_ends(command: list[str]) -> None:
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
-    assert run("develop").exit_code == 2
+    result = run("develop")
+    assert result.exit_code == 2
+    assert "--help' for help" in result.stderr
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1"])

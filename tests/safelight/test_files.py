@@ -2,10 +2,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from film.specs import PICTURE_SUFFIXES
 from safelight.files import DEFECTS_ENDING, POSITIVE_ENDING, find_pictures, output_names
 
 STEMS = st.sampled_from(["scan", "SCAN", "scan_positive", "scan_positive_2", "a", "A.b"])
@@ -51,6 +53,44 @@ def test_of_a_folder_only_what_was_made_before_is_passed_over(tmp_path: Path) ->
     found = find_pictures([tmp_path], skip=(POSITIVE_ENDING, DEFECTS_ENDING))
     assert sorted(path.name for path in found) == sorted(theirs)
     assert len(find_pictures([tmp_path])) == len(made) + len(theirs)
+
+
+def test_other_endings_of_jpegs_are_pictures(tmp_path: Path) -> None:
+    for name in ("a.jpe", "b.JFIF", "c.jpeg"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_pictures([tmp_path])] == ["a.jpe", "b.JFIF", "c.jpeg"]
+
+
+def test_what_is_passed_over_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "roll").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "linked.jpg").touch()
+    (tmp_path / "roll" / "other").symlink_to(tmp_path / "elsewhere")
+    seen = ["a.jpg", "b_positive.jpg"]
+    others = ["a.nef", "b.NEF", "c.dng", "d.heic", "e.bmp", "f.xmp", "g.mov", "README", "notes.from the lab"]
+    for name in [*seen, *others, ".hidden.jpg", ".DS_Store"]:
+        (tmp_path / "roll" / name).touch()
+
+    assert [path.name for path in find_pictures([tmp_path / "roll"])] == seen
+    assert capsys.readouterr().err == (
+        "Passed over: 9 files of other kinds (.nef 2, .bmp 1, .dng 1, .heic 1, .mov 1, others 3), "
+        "1 linked folder (searched if you name it).\n"
+    )
+    assert [path.name for path in find_pictures([tmp_path / "roll"], skip=(POSITIVE_ENDING,))] == seen[:1]
+    assert ", 1 picture that safelight made (taken if you name it).\n" in capsys.readouterr().err
+    find_pictures([tmp_path / "elsewhere", tmp_path / "roll" / "b_positive.jpg"], skip=(POSITIVE_ENDING,))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_of_nothing_but_what_was_made_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    for name in ("lisbon_positive.jpg", "porto_positive.jpg", "lisbon.nef"):
+        (tmp_path / name).touch()
+    with pytest.raises(click.UsageError) as caught:
+        find_pictures([tmp_path], skip=(POSITIVE_ENDING,))
+    assert caught.value.message == (
+        f"there is no picture in {tmp_path} but what safelight made; looked for {' '.join(PICTURE_SUFFIXES)}. "
+        "Passed over: 1 file of another kind (.nef 1), 2 pictures that safelight made (taken if you name them)"
+    )
 
 
 def test_what_cannot_be_read_is_taken_for_a_picture(tmp_path: Path) -> None:

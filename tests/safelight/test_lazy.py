@@ -54,7 +54,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     ("package", "code"),
     [
         ("psutil", "from safelight.cli import main; main(['tune', '--minutes', '1'])"),
-        ("grpc", "from safelight.cli import main; main(['classify', '.', '--url', 'localhost:1'])"),
+        ("grpc", "from safelight.cli import main; main(['classify', 'a.jpg', '--url', 'localhost:1'])"),
         ("torch", "import sys; sys.argv = ['export', 'film_origin']; from export.__main__ import main; main()"),
     ],
 )

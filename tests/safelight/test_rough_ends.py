@@ -23,6 +23,8 @@ from client import Client, FakeTransport, ServerFailed
 from safelight.cli import main
 from safelight.sheet import write_sheet
 
+ROOT = Path(client.__file__).parents[1]
+NOBODY = ["--url", "localhost:1", "--timeout", "0.2"]
 SAFELIGHT = [sys.executable, "-m", "safelight"]
 
 
@@ -39,6 +41,53 @@ def test_a_full_disk_behind_stdout_is_a_sentence(arguments: list[str]) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert done.stderr == "Error: standard output cannot be written: No space left on device\n"
     assert done.returncode == 74
+
+
+@pytest.mark.parametrize("arguments", [["--json"], []], ids=["json", "table"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_fills_up_within_a_line_is_a_sentence_too(
+    arguments: list[str], unbuffered: str, tmp_path: Path
+) -> None:
+    """Without a buffer, as in containers, Python writes the first part of a line and says nothing of the rest."""
+    command = ["bash", "-c", 'ulimit -f 1; exec "$@" > verdicts', "bash", sys.executable, "-m", "safelight", "classify"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(
+        [*command, *arguments, "n" * 2000],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == "Error: standard output cannot be written: File too large\n"
+    assert done.returncode == 74
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["classify", "--help"], ["serve", "-h"]], ids=" ".join
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_cannot_be_written_is_a_sentence(arguments: list[str], unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*SAFELIGHT, *arguments],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stderr == "Error: standard output cannot be written: No space left on device\n"
+    assert done.returncode == 74
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["classify", "missing.jpg"], 74), (["status", *NOBODY], 3)])
+def test_a_full_disk_behind_stderr_leaves_the_exit_code(arguments: list[str], code: int) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*SAFELIGHT, *arguments], stdout=full, stderr=full, timeout=60, check=False)
+    assert done.returncode == code
 
 
 def test_a_reader_that_has_enough_is_left_in_peace() -> None:
@@ -119,7 +168,7 @@ def test_streams_that_are_closed_from_the_start_are_no_reason_to_stop(arguments:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         nowhere = ["--url", f"127.0.0.1:{nobody.getsockname()[1]}", "--timeout", "2"]
         command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *SAFELIGHT, *arguments, *nowhere, "first.jpg", "second.jpg"]
-        environment = os.environ | {"PYTHONPATH": str(Path(client.__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=tmp_path, env=environment, timeout=60, check=False)
     assert done.returncode == 3, "no server, which a traceback would not say"
 
