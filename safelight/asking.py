@@ -1,6 +1,5 @@
 """What the commands that ask a server have in common: its address, their exit codes, the progress of long work."""
 
-import contextlib
 import errno
 import io
 import math
@@ -26,7 +25,7 @@ class _Ending(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say it, if that can be."""
-        with contextlib.suppress(OSError):
+        with _heard_or_not():
             super().show(file)
 
 
@@ -70,7 +69,7 @@ def saying() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered is tried again at the end
+        _forget(sys.stdout)
         if error.errno == errno.EPIPE:
             sys.exit(128 + signal.SIGPIPE)
         raise OutputLost(f"standard output cannot be written: {error.strerror}") from error
@@ -78,8 +77,22 @@ def saying() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Print to standard error. One that cannot be shown is no reason to stop."""
-    with contextlib.suppress(OSError):
+    with _heard_or_not():
         click.echo(text, err=True)
+
+
+@contextmanager
+def _heard_or_not() -> Iterator[None]:
+    """For what writes to standard error, which may not take it. Nothing is written there after that."""
+    try:
+        yield
+    except OSError:
+        _forget(sys.stderr)
+
+
+def _forget(stream: TextIO) -> None:
+    """Have ``stream`` lead nowhere: what is buffered is tried again at the end, and would change the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def on_terminal(stream: TextIO | None) -> bool:

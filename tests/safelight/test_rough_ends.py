@@ -83,10 +83,14 @@ def test_help_that_cannot_be_written_is_a_sentence(arguments: list[str], unbuffe
     assert done.returncode == 74
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("arguments", "code"), [(["classify", "missing.jpg"], 74), (["status", *NOBODY], 3)])
-def test_a_full_disk_behind_stderr_leaves_the_exit_code(arguments: list[str], code: int) -> None:
+def test_a_full_disk_behind_stderr_leaves_the_exit_code(arguments: list[str], code: int, unbuffered: str) -> None:
+    variables = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*SAFELIGHT, *arguments], stdout=full, stderr=full, timeout=60, check=False)
+        done = subprocess.run(
+            [*SAFELIGHT, *arguments], env=variables, stdout=full, stderr=full, timeout=60, check=False
+        )
     assert done.returncode == code
 
 
