@@ -1,13 +1,27 @@
-"""A group of commands for ``python -m ROOM``, none of which is loaded before it runs."""
+"""What all command lines have in common: groups whose commands are loaded when they run, names of paths, packages."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
 from film.errors import SafelightError
+
+
+class NamedPath(click.Path):
+    """A path, as a Path, whatever is there; nothing is not a name: as a Path it would be the current folder."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse ``""``, which an unset variable of a shell becomes."""
+        if value == "":
+            self.fail("a name is empty; is a variable not set?", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class NotInstalled(click.ClickException):

@@ -62,8 +62,9 @@ class Recorded:
         pixels, valid = self._inputs
         generator = torch.Generator(pixels.device).manual_seed(0)
         for count in sorted({*self._graphs, *(size - 1 for size in self._graphs if size > 2)}):
-            drawn = torch.randint_like(pixels[:count], 0, 256, generator=generator)
-            some = torch.rand(valid[:count].shape, generator=generator, device=valid.device) < _MOSTLY
+            shape, device = pixels[:count].shape, pixels.device
+            drawn = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8, device=device)
+            some = torch.rand(valid[:count].shape, generator=generator, device=device) < _MOSTLY
             for tensor, said, wanted in zip(self._outputs, self(drawn, some), network(drawn, some), strict=True):
                 allowed = PARITY_TOLERANCE["fp16"] * tensor.slack
                 if not torch.allclose(said, wanted, rtol=0, atol=allowed, equal_nan=True):

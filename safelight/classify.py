@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from film.commands import NamedPath
 from film.specs import CLASSIFIERS, CLIENT_BATCH, CLIENT_CONCURRENCY, MAX_BATCH, classifier
 from safelight.asking import (
     SOME_FAILED,
@@ -20,7 +21,7 @@ from safelight.asking import (
     server_options,
     with_progress,
 )
-from safelight.files import NamedPath, files_argument, find_pictures
+from safelight.files import files_argument, find_pictures
 from safelight.tables import Table
 from safelight.verdicts import Verdicts
 

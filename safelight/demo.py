@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from film.commands import NamedPath
 from safelight.asking import SOME_FAILED, ServerTrouble, say, server_errors
 from safelight.explain import write_defects, write_explanations
-from safelight.files import NamedPath, find_pictures
+from safelight.files import find_pictures
 from safelight.invert import write_positives
 from safelight.names import shown
 from safelight.writing import Existing, Written

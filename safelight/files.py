@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 
+from film.commands import NamedPath
 from film.specs import PICTURE_SUFFIXES
 from safelight.asking import note
 from safelight.names import shown
@@ -19,19 +19,6 @@ EXPLAINED_ENDING = "_explained"
 DEFECTS_ENDING = "_defects"
 _KINDS_TOLD, _LONGEST_KIND = 5, 8
 """Of the files that are passed over: how many endings are told, and how many characters one may have."""
-
-
-class NamedPath(click.Path):
-    """A path, as a Path, whatever is there; nothing is not a name: as a Path it would be the current folder."""
-
-    def __init__(self, *, file_okay: bool = True) -> None:
-        super().__init__(file_okay=file_okay, readable=False, path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse ``""``, which an unset variable of a shell becomes."""
-        if value == "":
-            self.fail("a name is empty; is a variable not set?", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 files_argument = click.argument("files", nargs=-1, type=NamedPath())

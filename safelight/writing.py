@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
+from film.commands import NamedPath
 from safelight.asking import SOME_FAILED, note, on_terminal, say, with_progress
-from safelight.files import NamedPath, output_names
+from safelight.files import output_names
 from safelight.names import shown
 from safelight.whole_files import cannot, is_there, make_folder, try_folder, write
 

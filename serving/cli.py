@@ -1,11 +1,11 @@
 """`safelight serve`."""
 
 import typing
-from pathlib import Path
 
 import click
 
 from film import specs
+from film.commands import NamedPath
 from serving.access import HEADER, KEY_VARIABLE
 from serving.errors import ServingError
 from serving.overlay import KEYS
@@ -33,19 +33,6 @@ The server runs in the foreground; Ctrl-C or SIGTERM stops it after it has finis
 
 class _CannotServe(click.ClickException):
     exit_code = 2
-
-
-class _NamedPath(click.Path):
-    """A path, as a Path; nothing is not a name: as a Path it would be the current folder."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: typing.Any, param: click.Parameter | None, ctx: click.Context | None) -> typing.Any:
-        """Refuse ``""``, which an unset variable of a shell becomes."""
-        if value == "":
-            self.fail("a name is empty; is a variable not set?", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -81,21 +68,21 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
 @click.option(
     "--model-repository",
     "repository",
-    type=_NamedPath(),
+    type=NamedPath(),
     default=DEFAULT_REPOSITORY,
     show_default="that of this checkout",
     help="Folder of the models.",
 )
 @click.option(
     "--overlay",
-    type=_NamedPath(),
+    type=NamedPath(),
     metavar="FILE_OR_FOLDER",
     help="Settings for this machine laid over the profile: safelight.toml, or its folder. `safelight tune` finds good "
     f"ones. For each model: {', '.join(KEYS)}; under [server]: cores, response_cache_mb.",
 )
 @click.option(
     "--backend-directory",
-    type=_NamedPath(),
+    type=NamedPath(),
     show_default="those beside tritonserver",
     help="Folder of Triton's backends, for the native profiles.",
 )
@@ -120,7 +107,7 @@ def _comma_separated(_: click.Context, __: click.Parameter, value: str) -> tuple
     show_default=True,
     help="Seconds to finish running requests in.",
 )
-@click.option("--ready-file", type=_NamedPath(), help="Written when the server is ready and proved.")
+@click.option("--ready-file", type=NamedPath(), help="Written when the server is ready and proved.")
 @click.option(
     "--stop-with",
     type=click.IntRange(0, LARGEST_PROCESS),
