@@ -16,13 +16,6 @@ from safelight.cli import main
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
-    fake = FakeTransport(errors={b"bad": "not a picture"})
-    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
-    return fake
-
-
-@pytest.fixture
 def roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of pictures, and the current folder is above it."""
     folder = tmp_path / "roll"

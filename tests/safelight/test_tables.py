@@ -16,6 +16,7 @@ from client import FakeTransport, Request, Response
 from film.specs import DEFECTS
 from safelight.cli import main
 from safelight.tables import HELD
+from tests.safelight.conftest import killed_after
 
 HOLED = np.array([[0.9 if name in ("holes", "residual_spots") else 0.1 for name in DEFECTS]], np.float32)
 
@@ -87,32 +88,11 @@ def test_a_long_table_has_its_columns_below_each_other(server: FakeTransport, tm
     assert {row.index("holes") for row in rows} == {header.index("Defects")}
 
 
-KILLED = """
-import os, signal, sys
-import client.client
-from client import FakeTransport
-from safelight.cli import main
-
-fake = FakeTransport()
-answer = fake.infer
-
-async def infer(request, timeout):
-    if len(fake.requests) == 150:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return await answer(request, timeout)
-
-fake.infer = infer
-client.client.open_transport = lambda url, asynchronous: fake
-main(sys.argv[1:])
-"""
-
-
 def test_rows_of_a_long_table_are_there_as_soon_as_they_are_known(tmp_path: Path) -> None:
     """Nothing piles up that a signal could cost, not even this one."""
     pictures(tmp_path, 200)
     options = ["--models", "film_origin", "--batch-size", "1", "--concurrency", "1"]
-    command = [sys.executable, "-c", KILLED, "classify", str(tmp_path), *options]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=60, check=False)
+    done = killed_after(150, "classify", str(tmp_path), *options)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout.splitlines()[0].startswith("File")
     assert len(done.stdout.splitlines()) == 1 + 150

@@ -15,16 +15,10 @@ from click.testing import CliRunner, Result
 import client.client
 from client import FakeTransport, RequestRejected
 from safelight.cli import main
+from tests.safelight.conftest import killed_after
 
 ROOT = Path(client.__file__).parents[1]
 ONE_BY_ONE = ["--models", "film_origin", "--batch-size", "1", "--concurrency", "1"]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
-    fake = FakeTransport(errors={b"bad": "not a picture"})
-    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
-    return fake
 
 
 @pytest.fixture
@@ -197,30 +191,8 @@ def test_what_was_answered_is_there_when_the_server_fails(roll: Path, monkeypatc
     assert len({line["source"] for line in lines()}) == len(lines()) == 4
 
 
-KILLED = """
-import os, signal, sys
-import client.client
-from client import FakeTransport
-from safelight.cli import main
-
-fake = FakeTransport()
-answer = fake.infer
-
-async def infer(request, timeout):
-    if len(fake.requests) == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return await answer(request, timeout)
-
-fake.infer = infer
-client.client.open_transport = lambda url, asynchronous: fake
-main(sys.argv[1:])
-"""
-
-
 def test_a_killed_run_leaves_a_line_for_each_answer(server: FakeTransport, roll: Path) -> None:
-    command = [sys.executable, "-c", KILLED, "classify", "roll", "-o", "verdicts.jsonl", *ONE_BY_ONE]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    done = killed_after(3, "classify", "roll", "-o", "verdicts.jsonl", *ONE_BY_ONE)
     assert done.returncode == -signal.SIGKILL
     assert len(lines()) == 3
     assert run("roll", "-o", "verdicts.jsonl", *ONE_BY_ONE).exit_code == 0

@@ -9,17 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import client.client
 from client import FakeTransport, Request, Response
 from safelight.cli import main
 from safelight.demo import SAMPLES
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
-    fake = FakeTransport(errors={b"bad": "not a picture"})
-    monkeypatch.setattr(client.client, "open_transport", lambda url, asynchronous: fake)
-    return fake
 
 
 @pytest.fixture
