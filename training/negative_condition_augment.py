@@ -60,7 +60,7 @@ def augment(pixels: Tensor, places: Tensor, generator: torch.Generator) -> tuple
         pixels, places = pixels.flip(3), places.flip(3)
 
     def drawn(spread: float, channels: int = 1) -> Tensor:
-        return spread * torch.randn(len(pixels), channels, 1, 1, generator=generator).clamp(-2, 2)
+        return (spread * torch.randn(len(pixels), channels, 1, 1, generator=generator).clamp(-2, 2)).to(pixels.device)
 
     curved = pixels.clamp_min(1e-3).pow(drawn(0.12).exp())
     grey = curved.mean(1, keepdim=True)

@@ -4,9 +4,11 @@ import copy
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from training.replacing import replacing
 from training.tensorboard import Log
 
 CONSOLE = Console()
+MAKERS = 12
+"""Threads that make batches for a GPU, at most."""
 
 
 class DeviceError(SafelightError):
@@ -203,16 +207,13 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
     torch.set_num_threads(_threads())
     device, losses = run.network.fc.weight.device, []
     batches = torch.split(_balanced(data, run.generator), recipe.batch if whole else 2 * recipe.batch)
-    prepared = track(
-        _ahead(data, batches, run.generator, whole), f"epoch {epoch}", len(batches), console=CONSOLE, transient=True
-    )
+    ready = _ahead(data, batches, run.generator, whole, device)
+    prepared = track(ready, f"epoch {epoch}", len(batches), console=CONSOLE, transient=True)
     for number, (scaled, truth, known) in enumerate(prepared):
         _set_rate(run.optimiser, recipe, (epoch - 1) * len(batches) + number, (epoch - 1 + number / len(batches)))
-        scaled = scaled.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast):
             logits = run.network(scaled)
-        known = known.to(device) if known else None
-        loss = objective(type(logits)(*(output.float() for output in logits)), truth.to(device), known=known)
+        loss = objective(type(logits)(*(output.float() for output in logits)), truth, known=known)
         run.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), 5.0)
@@ -222,29 +223,38 @@ def _epoch(run: Run, data: Negatives, recipe: Recipe, epoch: int, whole: bool, f
 
 
 def _ahead(
-    data: Negatives, batches: Sequence[Tensor], generator: torch.Generator, whole: bool
+    data: Negatives, batches: Sequence[Tensor], generator: torch.Generator, whole: bool, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, Targets | None]]:
-    """Pixels (float [n, 3, s, s]) and places of each of ``batches``, augmented, made while the last is learnt.
+    """Pixels (float [n, 3, s, s]) and places of each of ``batches``, augmented, and what of them is known where that is
+    not everything. Threads make them, the last part on ``device``, while others are learnt.
 
-    And what of them is known, where that is not everything.
+    Each batch has a generator of its own, so that what it becomes does not depend on the number of threads.
     """
 
-    def make(index: Tensor) -> tuple[Tensor, Tensor, Targets | None]:
+    def make(index: Tensor, seed: int) -> tuple[Tensor, Tensor, Targets | None]:
+        own = torch.Generator().manual_seed(seed)
         pixels, places = data.pixels[index], data.places[index]
         if not whole:
-            pixels, places = quarter(pixels, places, generator)
-        scaled = rephotograph(pixels, generator).permute(0, 3, 1, 2).float() / 255
-        scaled, truth = augment(scaled, places.float(), generator)
-        known = targets(data.known, index, truth, whole) if data.known else None
+            pixels, places = quarter(pixels, places, own)
+        scaled = rephotograph(pixels, own).to(device).permute(0, 3, 1, 2).float() / 255
+        scaled, truth = augment(scaled, places.to(device).float(), own)
+        known = targets(data.known, index, truth.cpu(), whole).to(device) if data.known else None
         return scaled.contiguous(memory_format=torch.channels_last), truth, known
 
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as thread:
-        coming = thread.submit(make, batches[0])
-        for index in batches[1:]:
-            ready = coming.result()
-            coming = thread.submit(make, index)
+    workers = _preparing(device)
+    seeds = torch.randint(0, 2**62, (len(batches),), generator=generator).tolist()
+    orders = zip(batches, seeds, strict=True)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        coming = deque(threads.submit(make, *order) for order in islice(orders, workers))
+        while coming:
+            ready = coming.popleft().result()
+            coming.extend(threads.submit(make, *order) for order in islice(orders, 1))
             yield ready
-        yield coming.result()
+
+
+def _preparing(device: torch.device) -> int:
+    """Threads that make batches. On a CPU the network needs the cores more; a GPU learns faster than one can make."""
+    return 1 if device.type == "cpu" else min(MAKERS, _threads())
 
 
 def _threads() -> int:

@@ -151,6 +151,14 @@ def test_training_learns_to_find_a_white_square() -> None:
     assert measure(answer(network, few.pixels), few)["auc_places"]["holes"] > 0.8
 
 
+def test_what_is_learnt_does_not_depend_on_how_many_threads_make_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, recipe, losses = white_squares(), Recipe(quarter_epochs=1, epochs=0, batch=2, warm_up=1), []
+    for workers in (1, 3, 100):
+        monkeypatch.setattr(negative_condition_loop, "_preparing", lambda _device, workers=workers: workers)
+        losses.append(train(build(0), data, first(data, 2), recipe).train_loss)
+    assert losses[0] == losses[1] == losses[2]
+
+
 def test_a_killed_training_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, few, checkpoint = first(white_squares(), 4), first(white_squares(), 2), tmp_path / "checkpoint.pt"
     recipe = Recipe(quarter_epochs=2, epochs=0, batch=2, warm_up=1)
