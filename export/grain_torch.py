@@ -27,17 +27,15 @@ class GrainStatistics(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """The statistics of a batch."""
         luma = (pixels * self.luma).sum(1, keepdim=True)
-        tone = _blocks(luma, grain.BLOCK).flatten(1) / 255  # [n, blocks]
-        fine = _blur(luma, grain.SHORT)
-        middle = _blur(fine, grain.LONG)
-        half = _blocks(middle, 2)
-        half_smooth = _blur(half, grain.LONG)
-        quarter = _blocks(half_smooth, 2)
+        tone = blocks(luma, grain.BLOCK).flatten(1) / 255  # [n, blocks]
+        fine = blur(luma, grain.SHORT)
+        middle = blur(fine, grain.LONG)
+        half = blocks(middle, 2)
+        half_smooth = blur(half, grain.LONG)
+        quarter = blocks(half_smooth, 2)
         bands = ((luma - fine, grain.BLOCK), (fine - middle, grain.BLOCK), (half - half_smooth, grain.BLOCK // 2))
         moments = torch.cat([_moments(band, side) for band, side in bands], -1)  # [n, blocks, 24]
-        coarse = quarter - _blur(quarter, grain.LONG)
-        texture = _variance(coarse, grain.BLOCK // 4)[1].log().flatten(1)
-        return _pool(moments, texture, tone)
+        return pool(moments, coarse_texture(quarter), tone)
 
 
 class Standardise(nn.Module):
@@ -65,7 +63,14 @@ class Calibrate(nn.Module):
         return (self.scale * (mean / (1 - mean)).log() + self.offset).sigmoid()
 
 
-def _pool(moments: Tensor, texture: Tensor, tone: Tensor) -> Tensor:
+def coarse_texture(quarter: Tensor) -> Tensor:
+    """How busy each block is, [n, blocks], by the picture at a quarter of its size, [n, 1, h/4, w/4]."""
+    coarse = quarter - blur(quarter, grain.LONG)
+    return _variance(coarse, grain.BLOCK // 4)[1].log().flatten(1)
+
+
+def pool(moments: Tensor, texture: Tensor, tone: Tensor) -> Tensor:
+    """Moments [n, blocks, 24], ``texture`` and tone in 0..1, both [n, blocks] -> the statistics [n, 111]."""
     # Of two numbers to choose from, a GPU would have to fetch tensors first, and a trace makes them double.
     usable = ((tone > 0.05) & (tone < 0.95)).float() * 0.99 + 0.01
     weights = [_normalised(usable * torch.exp(-strength * texture)) for strength in grain.FLATNESS]
@@ -80,7 +85,8 @@ def _pool(moments: Tensor, texture: Tensor, tone: Tensor) -> Tensor:
     return torch.cat([*means, spread, *tones], -1)
 
 
-def _blur(image: Tensor, taps: Sequence[float]) -> Tensor:
+def blur(image: Tensor, taps: Sequence[float]) -> Tensor:
+    """[n, 1, h, w] -> the same shape: weighted by ``taps`` both ways, mirrored at the edges."""
     pad = len(taps) // 2
     return _along(3, _along(2, functional.pad(image, (pad, pad, pad, pad), mode="reflect"), taps), taps)
 
@@ -93,15 +99,18 @@ def _along(side: int, padded: Tensor, taps: Sequence[float]) -> Tensor:
     return functools.reduce(operator.add, shifted)
 
 
-def _blocks(image: Tensor, side: int) -> Tensor:
-    """Means of blocks, as a reduction: that can be put into one pass with others of the same picture, a pooling not."""
+def blocks(image: Tensor, side: int) -> Tensor:
+    """[n, 1, h, w] -> [n, 1, h / side, w / side].
+
+    Means of blocks, as a reduction: that can be put into one pass with others of the same picture, a pooling not.
+    """
     high, wide = (int(length) // side for length in image.shape[2:])
     return image.reshape(-1, 1, high, side, wide, side).mean((3, 5))
 
 
 def _variance(band: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    mean = _blocks(band, side)
-    return mean, (_blocks(band * band, side) - mean * mean).clamp_min(0) + grain.NOISE_FLOOR
+    mean = blocks(band, side)
+    return mean, (blocks(band * band, side) - mean * mean).clamp_min(0) + grain.NOISE_FLOOR
 
 
 def _moments(band: Tensor, side: int) -> Tensor:
@@ -113,9 +122,9 @@ def _moments(band: Tensor, side: int) -> Tensor:
     for down, right in grain.LAGS:
         product = band[:, :, : height - down, : width - right] * band[:, :, down:, right:]
         moved = functional.pad(product, (0, right, 0, down))
-        moments.append((_blocks(moved, side) - mean * mean) / variance)
-    moments.append((1 + _blocks(square * square, side) / (variance * variance)).log() - math.log(4))
-    moments.append((_blocks(square * band, side) / variance**1.5).clamp(-3, 3))
+        moments.append((blocks(moved, side) - mean * mean) / variance)
+    moments.append((1 + blocks(square * square, side) / (variance * variance)).log() - math.log(4))
+    moments.append((blocks(square * band, side) / variance**1.5).clamp(-3, 3))
     return torch.stack([moment.flatten(1) for moment in moments], -1)
 
 

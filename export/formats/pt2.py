@@ -22,7 +22,7 @@ import torch
 from export.errors import ExportError
 from export.format import Format
 from export.formats.torchscript import Named
-from export.graphs import NegativeConditionGraph
+from export.graphs import FilmOriginGraph, NegativeConditionGraph
 from export.half_graph import half_graph
 from export.runtimes import Arrays, Run, Trial, batches_on
 from export.source import Source
@@ -146,6 +146,10 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
     graph = source.torch_graph
     if _halved(source) and isinstance(graph, NegativeConditionGraph):
         graph = half_graph(graph)
+    if cuda and isinstance(graph, FilmOriginGraph):
+        from export.grain_kernels import by_kernels, kernels_lack  # brings in Keras, as this network did
+
+        graph = graph if kernels_lack() else by_kernels(graph)
     write_pt2(graph, source.spec, path, source.device)
     unrecorded = check_alone(path, source.spec, source.device)
     return {
