@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,7 +45,15 @@ def decoders(device: torch.device) -> tuple[Decoder, ...]:
     )
 
 
-def pictures_per_second(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int, seconds: float) -> float:
+class Rate(NamedTuple):
+    """Pictures/s, and from when to when on time.monotonic's clock."""
+
+    pictures_per_second: float
+    began: float
+    ended: float
+
+
+def measure(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int, seconds: float) -> Rate:
     """Pictures/s over ``seconds``, in batches of ``batch`` that go around ``blobs``; warmed up first.
 
     Those side by side begin together, and what counts is the time until the last of them ends. Raises what the first
@@ -56,7 +64,8 @@ def pictures_per_second(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes
     with ThreadPoolExecutor(len(opened)) as pool:
         running = [pool.submit(_run, decode, blobs, batch, seconds, together) for decode in opened]
     runs = _all_of(running)
-    return sum(run.pictures for run in runs) / (max(run.ended for run in runs) - min(run.began for run in runs))
+    began, ended = min(run.began for run in runs), max(run.ended for run in runs)
+    return Rate(sum(run.pictures for run in runs) / (ended - began), began, ended)
 
 
 def largest_difference(decoder: Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int) -> int:
@@ -93,11 +102,11 @@ def _run(decode: Decode, blobs: Sequence[bytes], batch: int, seconds: float, tog
         together.abort()  # or the others would wait for this one for ever
         raise
     together.wait()
-    count, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
+    count, began = 0, time.monotonic()
+    while time.monotonic() - began < seconds:
         decode(list(itertools.islice(around, batch)))
         count += batch
-    return _Ran(count, began, time.perf_counter())
+    return _Ran(count, began, time.monotonic())
 
 
 def _cpu(spec: ModelSpec) -> Decode:

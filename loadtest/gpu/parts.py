@@ -1,5 +1,6 @@
 """What is measured in a process of its own, which may crash; each part gives what it finds as soon as it is found."""
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -19,6 +20,7 @@ from loadtest.gpu import ceilings, cost, decode, networks, stem, whole
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, reason
 from loadtest.gpu.timing import seconds_each
+from loadtest.gpu.use import Watch
 
 ARITHMETIC: dict[str, Arithmetic] = {"f32": "fp32", "fp16": "fp16", "bf16": "bf16"}
 BYTES = {"f32": 4, "fp16": 2, "bf16": 2}
@@ -181,12 +183,12 @@ def decoders_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterator
     for decoder in decode.decoders(plan.device):
         yield DOING, f"{spec.name}: {decoder.name}"
         try:
-            rate = decode.pictures_per_second(decoder, spec, blobs, batch, plan.seconds)
+            row = _measured(plan, decoder, spec, blobs, batch)
         except Exception as error:  # as above
             yield "missing", f"{spec.name}, {decoder.name}: {reason(error)}"
             continue
         running.append(decoder)
-        yield "decoders", {"model": spec.name, "decoder": decoder.name, "pictures_per_second": rate}
+        yield "decoders", {"model": spec.name, "decoder": decoder.name, **row}
     for decoder in running:
         yield DOING, f"{spec.name}: {decoder.name}, its pixels"
         try:
@@ -203,11 +205,19 @@ def in_process_of(plan: Plan, spec: ModelSpec, blobs: Sequence[bytes]) -> Iterat
     for classifier in whole.classifiers(plan):
         yield DOING, f"{spec.name}: JPEG to verdict in process, {classifier.name}"
         try:
-            rate = decode.pictures_per_second(classifier, spec, blobs, plan.batch, plan.seconds)
+            row = _measured(plan, classifier, spec, blobs, plan.batch)
         except Exception as error:  # as above
             yield "missing", f"{spec.name} in process, {classifier.name}: {reason(error)}"
             continue
-        yield "in_process", {"model": spec.name, "way": classifier.name, "pictures_per_second": rate}
+        yield "in_process", {"model": spec.name, "way": classifier.name, **row}
+
+
+def _measured(
+    plan: Plan, decoder: decode.Decoder, spec: ModelSpec, blobs: Sequence[bytes], batch: int
+) -> dict[str, Any]:
+    with Watch(os.getpid(), plan.device) as watch:
+        rate = decode.measure(decoder, spec, blobs, batch, plan.seconds)
+    return {"pictures_per_second": rate.pictures_per_second, **asdict(watch.use(rate.began, rate.ended))}
 
 
 def _choose(plan: Plan) -> None:

@@ -1,7 +1,10 @@
 """JPEG to verdict through Triton: as many right answers a second as several client processes get out of one server."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+
+import torch
 
 from film.errors import SafelightError
 from film.published import choose
@@ -12,6 +15,7 @@ from loadtest.driven import Driven
 from loadtest.expected import expect
 from loadtest.gpu.parts import Found
 from loadtest.gpu.results import Plan, reason
+from loadtest.gpu.use import Use, Watch
 from loadtest.gpu.whole import PROFILE, setting
 from loadtest.limits.bench import figures
 from serving.server import ServerProcess, on_free_ports
@@ -46,13 +50,14 @@ def served_of(
     )
     log = plan.beside(f"-server-{spec.name}.log")
     try:
-        found = measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, plan.batch, log)
+        found, use = measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, plan.batch, plan.device, log)
         row = {
             "model": spec.name,
             "profile": plan.profile,
             "file": _served_file(plan, spec),
             "overlay": plan.overlay.read_text(encoding="utf-8") if plan.overlay else "",
             "pictures_per_second": found.pictures_per_second,
+            **asdict(use),
             "of_decoding": found.pictures_per_second / decoded if decoded else None,
             # Which is that profile's, whatever is served.
             "of_in_process": found.pictures_per_second / in_process if in_process and plan.profile == PROFILE else None,
@@ -81,9 +86,12 @@ def measure(
     seconds: float,
     clients: int,
     batch: int,
+    device: torch.device,
     log: Path | None = None,
-) -> Driven:
+) -> tuple[Driven, Use]:
     """What a server of ``settings``, started here on free ports, says of ``spec`` over gRPC, for ``seconds``.
+
+    And what the server and its models take meanwhile of the host, and of ``device``.
 
     All ``clients`` are measured over the same seconds, after a warm-up, and ask once: a refusal is a result. The
     server's log goes to ``log``, or nowhere that lasts. Raises SafelightError where the server does not start or its
@@ -92,7 +100,10 @@ def measure(
     expected = expect(blobs, (spec.name,), settings.repository, settings.profile)
     with ServerProcess(on_free_ports(settings), log=log) as server, Drivers(blobs, expected, clients) as drivers:
         load = Load(server.grpc_url, (spec.name,), seconds, batch, clients * IN_FLIGHT)
-        found = drivers.drive(load)
+        with Watch(server.process_id, device) as watch:
+            running = drivers.start(load)
+            found = running.result()
     if not found.pictures_per_second:
         raise NoVerdict(f"no answer was right: {found.reason}")
-    return found
+    begin, end = (running.begins + moment for moment in found.window)
+    return found, watch.use(begin, end)

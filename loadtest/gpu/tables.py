@@ -13,6 +13,9 @@ OF_WHICH_GRAPH = (
 )
 
 
+_USE = ("cores", "of the GPU's JPEG engine")
+
+
 def markdown(results: Results) -> str:
     """One page: the machine, its limits, networks, decoders, the server, the conditions, and what is missing."""
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
@@ -64,12 +67,13 @@ def markdown(results: Results) -> str:
         ),
         "## JPEG to pixels",
         _table(
-            ["for", "decoder", "pictures/s", "largest difference from the cpu profile, in levels"],
+            ["for", "decoder", "pictures/s", *_USE, "largest difference from the cpu profile, in levels"],
             [
                 [
                     row["model"],
                     row["decoder"],
                     f"{row['pictures_per_second']:,.0f}",
+                    *_used(row),
                     off.get((row["model"], row["decoder"]), "-"),
                 ]
                 for row in results.decoders
@@ -77,13 +81,16 @@ def markdown(results: Results) -> str:
         ),
         "## JPEG to verdict in one process, without a server",
         _table(
-            ["model", "as the profile cuda", "pictures/s"],
-            [[row["model"], row["way"], f"{row['pictures_per_second']:,.0f}"] for row in results.in_process],
+            ["model", "as the profile cuda", "pictures/s", *_USE],
+            [
+                [row["model"], row["way"], f"{row['pictures_per_second']:,.0f}", *_used(row)]
+                for row in results.in_process
+            ],
         ),
         "## JPEG to verdict through Triton",
         _table(
             [
-                *("model", "profile", "file", "right pictures/s", "of the fastest decoder", "of in process"),
+                *("model", "profile", "file", "right pictures/s", *_USE, "of the fastest decoder", "of in process"),
                 *("p50", "p99", "failed requests"),
             ],
             [
@@ -92,6 +99,7 @@ def markdown(results: Results) -> str:
                     row["profile"],
                     row["file"] or "-",
                     f"{row['pictures_per_second']:,.0f}",
+                    *_used(row),
                     _share(row["of_decoding"]),
                     _share(row["of_in_process"]),
                     _milliseconds(row["p50"]),
@@ -120,6 +128,11 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value)) or "-"
     return " ".join(str(value).split()).replace("|", "/") or "-"
+
+
+def _used(row: Mapping[str, Any]) -> list[str]:
+    cores, engine = row["cores"], row["jpeg_engine"]
+    return ["-" if cores is None else f"{cores:.1f}", "-" if engine is None else f"{engine:.0f}%"]
 
 
 def _share(part: float | None) -> str:

@@ -24,6 +24,7 @@ from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.run import Part, Say, gather, measure
 from loadtest.gpu.tables import markdown
 from loadtest.gpu.timing import seconds_each
+from loadtest.gpu.use import Use
 from loadtest.pictures import SAMPLES, read
 from serving.settings import DEFAULT_REPOSITORY, Settings
 
@@ -110,7 +111,7 @@ def test_a_picture_that_cannot_be_judged_is_no_rate_in_process() -> None:
 
 def test_the_server_is_compared_with_its_own_profile_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     driven = SimpleNamespace(pictures_per_second=50.0)
-    monkeypatch.setattr(served, "measure", lambda *_: driven)
+    monkeypatch.setattr(served, "measure", lambda *_: (driven, Use(None, None)))
     monkeypatch.setattr(served, "figures", lambda _: {})
     monkeypatch.setattr(served, "_served_file", lambda *_: "model.pt")
     for profile, wanted in (("cuda", 0.5), ("cpu", None)):
@@ -179,6 +180,8 @@ def test_a_server_that_cannot_be_measured_costs_its_own_row_and_leaves_its_log(
 def test_the_page_says_how_many_requests_failed_in_which_way() -> None:
     row = {"model": "film_origin", "profile": "cuda", "file": "model.pt2", "pictures_per_second": 1234.5}
     seen = {
+        "cores": 2.25,
+        "jpeg_engine": 98.6,
         "of_decoding": None,
         "of_in_process": 0.5,
         "p50": 0.25,
@@ -187,7 +190,8 @@ def test_the_page_says_how_many_requests_failed_in_which_way() -> None:
         "reason": "off",
     }
     page = markdown(Results(served=[row | seen]))
-    assert "| film_origin | cuda | model.pt2 | 1,234 | - | 50% | 250 ms | - | 3 WrongAnswer, as: off |" in page
+    used = "| 1,234 | 2.2 | 99% | - | 50% |"
+    assert f"| film_origin | cuda | model.pt2 {used} 250 ms | - | 3 WrongAnswer, as: off |" in page
 
 
 @pytest.mark.e2e
@@ -197,7 +201,9 @@ def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
     off = Expected({FILM_ORIGIN.name: {"SCORES": np.array([2.0, -1.0], np.float32)}}, 0.1)
     settings = Settings(models=(FILM_ORIGIN.name,))
     monkeypatch.setattr(served, "expect", lambda *_: [right[0], off])
-    found = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 1, clients=2, batch=1)
+    found, use = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 1, 2, 1, PLAN.device)
+    assert use.cores
+    assert use.jpeg_engine is None
     assert found.pictures_per_second > 0
     assert found.seconds <= 1
     assert set(found.outcomes) == {"", WRONG}
@@ -205,7 +211,7 @@ def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
     assert "off the right probability" in found.reason
     monkeypatch.setattr(served, "expect", lambda *_: [off, off])
     with pytest.raises(served.NoVerdict, match=r"no answer was right: film_origin is .* off"):
-        served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, clients=1, batch=1)
+        served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, 1, 1, PLAN.device)
 
 
 def test_the_device_that_was_named_is_the_current_one_in_every_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from film.preprocess import preprocess
 from film.specs import FILM_ORIGIN, NEGATIVE_CONDITION, SCALED_DECODE_TOLERANCE
 from loadtest.gpu import decode, parts
-from loadtest.gpu.decode import Decode, Decoder, decoders, largest_difference, pictures_per_second
+from loadtest.gpu.decode import Decode, Decoder, decoders, largest_difference, measure
 from loadtest.gpu.networks import Unavailable
 from loadtest.gpu.results import Plan, Results
 from loadtest.gpu.tables import markdown
@@ -25,7 +25,7 @@ def test_a_decoder_that_fails_keeps_none_of_those_beside_it_waiting() -> None:
     opened = iter((lambda blobs: blobs, lambda _: next(iter(()))))  # the second stops before it has begun
     two = Decoder("two", lambda _: next(opened), side_by_side=2)
     with pytest.raises(StopIteration):  # and what is said is its own reason, not that the first was left alone
-        pictures_per_second(two, FILM_ORIGIN, BLOBS, 1, 0.01)
+        measure(two, FILM_ORIGIN, BLOBS, 1, 0.01)
 
 
 def test_a_decoder_that_fails_in_whatever_way_costs_its_own_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_pixels_are_compared_with_the_cpu_profiles_in_one_batch_of_pictures_in_t
     assert [row["largest_difference"] for row in results.pixels] == [0, 200]
     assert results.missing[0].startswith("film_origin, none, its pixels: ")
     rows = [line.split(" | ") for line in markdown(results).splitlines() if line.startswith("| film_origin |")]
-    assert [(row[1], row[3]) for row in rows] == [("as it is", "0 |"), ("off", "200 |"), ("none", "- |")]
+    assert [(row[1], row[-1]) for row in rows] == [("as it is", "0 |"), ("off", "200 |"), ("none", "- |")]
 
 
 def test_of_the_decoders_here_one_is_the_cpu_profiles_and_the_other_is_near_it() -> None:
