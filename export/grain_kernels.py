@@ -3,7 +3,6 @@
 Both operators also run on a CPU, in PyTorch, where Triton's language need not be installed.
 """
 
-import importlib.util
 import math
 from copy import deepcopy
 
@@ -20,20 +19,16 @@ MEANS = 4 + len(grain.LAGS)
 """Of a band and a block: the residual, its square, its products at ``grain.LAGS``, its cube, its fourth power."""
 
 
-def kernels_lack() -> str:
-    """What is missing for the kernels to be compiled, or ""."""
-    return "" if importlib.util.find_spec("triton") else "triton is not installed"
-
-
 @torch.library.triton_op("safelight::grain_fine", mutates_args=())
 def grain_fine(luma: Tensor) -> tuple[Tensor, Tensor]:
     """Luma float32 [n, 1, h, w] in 0..255, sides a multiple of 20 -> means [n, 19, blocks], half [n, 1, h/2, w/2].
 
     Of each block the nine means of both full-size bands, one after the other, and the mean of luma. ``half`` is what
-    the third band is made of. Both are float32.
+    the third band is made of. Both are float32. ValueError for another picture.
     """
     from export.grain_triton import measure_fine
 
+    _check(luma, grain.BLOCK)
     count, _, height, width = luma.shape
     blocks = (height // grain.BLOCK) * (width // grain.BLOCK)
     means = luma.new_empty(count, 2 * MEANS + 1, blocks)
@@ -50,11 +45,12 @@ def grain_fine(luma: Tensor) -> tuple[Tensor, Tensor]:
 def grain_coarse(half: Tensor) -> tuple[Tensor, Tensor]:
     """Float32 [n, 1, h, w], sides a multiple of 10 -> means [n, 9, blocks] of the third band, quarter [n, 1, h/2, w/2].
 
-    ``quarter`` is what texture is measured on. Both are float32.
+    ``quarter`` is what texture is measured on. Both are float32. ValueError for another picture.
     """
     from export.grain_triton import measure_coarse
 
     side = grain.BLOCK // 2
+    _check(half, side)
     count, _, height, width = half.shape
     blocks = (height // side) * (width // side)
     means = half.new_empty(count, MEANS, blocks)
@@ -94,6 +90,12 @@ def by_kernels(graph: nn.Module) -> nn.Module:
     return copy.eval()
 
 
+def _check(image: Tensor, side: int) -> None:
+    """A kernel would leave a part of its outputs unwritten."""
+    if image.dtype != torch.float32 or image.shape[2] % side or image.shape[3] % side:
+        raise ValueError(f"{image.dtype} {list(image.shape)} is not float32 of sides that are a multiple of {side}")
+
+
 def _block_means(band: Tensor, side: int) -> Tensor:
     """[n, 1, h, w] -> [n, 9, blocks]."""
     square = band * band
@@ -116,6 +118,7 @@ def _moments(means: Tensor) -> Tensor:
 
 
 def _fine_on_a_cpu(luma: Tensor) -> tuple[Tensor, Tensor]:
+    _check(luma, grain.BLOCK)
     fine = grain_torch.blur(luma, grain.SHORT)
     middle = grain_torch.blur(fine, grain.LONG)
     tone = grain_torch.blocks(luma, grain.BLOCK).flatten(2)
@@ -124,6 +127,7 @@ def _fine_on_a_cpu(luma: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _coarse_on_a_cpu(half: Tensor) -> tuple[Tensor, Tensor]:
+    _check(half, grain.BLOCK // 2)
     smooth = grain_torch.blur(half, grain.LONG)
     return _block_means(half - smooth, grain.BLOCK // 2), grain_torch.blocks(smooth, 2)
 

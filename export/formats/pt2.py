@@ -147,9 +147,9 @@ def _write(source: Source, path: Path) -> Mapping[str, Any]:
     if _halved(source) and isinstance(graph, NegativeConditionGraph):
         graph = half_graph(graph)
     if cuda and isinstance(graph, FilmOriginGraph):
-        from export.grain_kernels import by_kernels, kernels_lack  # brings in Keras, as this network did
+        from export.grain_kernels import by_kernels  # brings in Keras, as this network did
 
-        graph = graph if kernels_lack() else by_kernels(graph)
+        graph = by_kernels(graph)
     write_pt2(graph, source.spec, path, source.device)
     unrecorded = check_alone(path, source.spec, source.device)
     return {

@@ -1,5 +1,6 @@
 """The grain of a picture by our kernels: on a CPU in PyTorch, and as Triton's interpreter runs them."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import torch
 
 from export import grain_kernels, grain_torch
 from export.formats import pt2
-from export.grain_kernels import GrainStatisticsByKernels, by_kernels, kernels_lack
+from export.grain_kernels import GrainStatisticsByKernels, by_kernels
 from export.graphs import FilmOriginGraph
 from tests.export.conftest import MakeSource
 
@@ -20,25 +21,34 @@ INTERPRETED = """
 import torch
 
 from export import grain_kernels
+from export.grain_kernels import TILE
 from export.grain_triton import measure_coarse, measure_fine
 
 def check(found, wanted):
     for one, other in zip(found, wanted):
         kinds = [dim for dim in range(other.dim()) if dim != 1]
-        assert ((one - other).abs().amax(kinds) <= 1e-5 * other.abs().amax(kinds)).all()
+        assert ((one - other).abs().amax(kinds) <= 3e-5 * other.abs().amax(kinds)).all()
+
+
+def compare(pictures):  # in several programs, the last of which is not full
+    count, _, height, width = pictures.shape
+    blocks = count * height * width // 400
+    wanted = grain_kernels.grain_fine(pictures)
+    found = [torch.full_like(each, torch.nan) for each in wanted]
+    grid = (-(-blocks // TILE),)
+    measure_fine[grid](pictures, *found, blocks, height, width, side=20, lanes=4, tile=TILE)
+    check(found, wanted)
+    wanted = grain_kernels.grain_coarse(pictures)
+    found = [torch.full_like(each, torch.nan) for each in wanted]
+    grid = (-(-2 * blocks // TILE),)
+    measure_coarse[grid](pictures, *found, 4 * blocks, height, width, side=10, lanes=2, tile=2 * TILE)
+    check(found, wanted)
 
 
 torch.manual_seed(0)
 noise, lines = torch.rand(1, 1, 40, 60), (torch.arange(60) // 3 % 2).float().expand(1, 1, 40, 60)
-pictures = 255 * torch.cat([noise, lines, torch.zeros(1, 1, 40, 60), torch.ones(1, 1, 40, 60)])
-wanted = grain_kernels.grain_fine(pictures)
-found = [torch.full_like(each, torch.nan) for each in wanted]
-measure_fine[(1,)](pictures, *found, 24, 40, 60, side=20, lanes=4, tile=32)
-check(found, wanted)
-wanted = grain_kernels.grain_coarse(pictures)
-found = [torch.full_like(each, torch.nan) for each in wanted]
-measure_coarse[(1,)](pictures, *found, 96, 40, 60, side=10, lanes=2, tile=128)
-check(found, wanted)
+compare(255 * torch.cat([noise, lines]))
+compare(255 * noise[..., :20, :20].contiguous())
 """
 
 
@@ -63,15 +73,20 @@ def test_a_graph_is_copied_and_its_verdicts_stay(make_source: MakeSource) -> Non
     torch.testing.assert_close(copy(pixels, valid), graph(pixels, valid), rtol=0, atol=1e-6, equal_nan=True)
 
 
-@pytest.mark.parametrize(
-    ("device", "lack", "wanted"), [("cpu", "", False), ("cuda", "", True), ("cuda", "none", False)]
-)
-def test_only_a_gpu_with_triton_gets_them(
-    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, device: str, lack: str, wanted: bool
+@pytest.mark.parametrize(("operator", "side"), [("grain_fine", 20), ("grain_coarse", 10)])
+def test_a_picture_that_is_no_whole_blocks_is_refused(operator: str, side: int) -> None:
+    measure = getattr(grain_kernels, operator)
+    for picture in (torch.zeros(1, 1, side, side + 5), torch.zeros(1, 1, side, side).half()):
+        with pytest.raises(ValueError, match=f"float32 of sides that are a multiple of {side}"):
+            measure(picture)
+
+
+@pytest.mark.parametrize(("device", "wanted"), [("cpu", False), ("cuda", True)])
+def test_only_a_gpu_gets_them(
+    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch, device: str, wanted: bool
 ) -> None:
     source = make_source("grain")
     compiled: list[torch.nn.Module] = []
-    monkeypatch.setattr(grain_kernels, "kernels_lack", lambda: lack)
     monkeypatch.setattr(pt2, "write_pt2", lambda graph, *_: compiled.append(graph))
     monkeypatch.setattr(pt2, "check_alone", lambda *_: "")
     monkeypatch.setattr(pt2, "compiled_for", lambda _: "")
@@ -80,7 +95,9 @@ def test_only_a_gpu_with_triton_gets_them(
     assert any(isinstance(module, GrainStatisticsByKernels) for module in compiled[0].modules()) == wanted
 
 
-@pytest.mark.skipif(bool(kernels_lack()), reason="Triton's language is not installed (it comes with PyTorch for CUDA)")
+@pytest.mark.skipif(
+    not importlib.util.find_spec("triton"), reason="Triton's language is not installed (it comes with PyTorch for CUDA)"
+)
 def test_the_kernels_measure_what_pytorch_does_at_every_edge() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", INTERPRETED],
