@@ -50,7 +50,16 @@ def served_of(
     )
     log = plan.beside(f"-server-{spec.name}.log")
     try:
-        found, use = measure(settings, spec, blobs, 3 * plan.seconds, plan.clients, plan.batch, plan.device, log)
+        found, use = measure(
+            settings,
+            spec,
+            blobs,
+            seconds=3 * plan.seconds,
+            clients=plan.clients,
+            batch=plan.batch,
+            device=plan.device,
+            log=log,
+        )
         row = {
             "model": spec.name,
             "profile": plan.profile,
@@ -83,6 +92,7 @@ def measure(
     settings: Settings,
     spec: ModelSpec,
     blobs: Sequence[bytes],
+    *,
     seconds: float,
     clients: int,
     batch: int,

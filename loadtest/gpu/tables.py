@@ -14,6 +14,7 @@ OF_WHICH_GRAPH = (
 
 
 _USE = ("cores", "of the GPU's JPEG engine")
+"""What the columns that ``_used`` fills are called."""
 
 
 def markdown(results: Results) -> str:

@@ -14,8 +14,10 @@ import torch
 
 from loadtest.family import family
 
-SECONDS = 0.25
+SECONDS = 0.5
 """Between two looks."""
+BEHIND = 1.0
+"""Seconds of a stretch whose looks at the engine do not count: a driver tells of up to the last second."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Watch:
     def __init__(self, process: int, device: torch.device) -> None:
         self._process, self._on_gpu = process, device.type == "cuda"
         self._looks: list[_Look] = []
+        self._seconds: dict[tuple[int, float], float] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -55,7 +58,7 @@ class Watch:
     def use(self, begin: float, end: float) -> Use:
         """Between two moments of time.monotonic's clock."""
         within = [look for look in self._looks if begin <= look.at <= end]
-        busy = [look.jpeg_engine for look in within if look.jpeg_engine is not None]
+        busy = [look.jpeg_engine for look in within if look.jpeg_engine is not None and look.at >= begin + BEHIND]
         cores = None
         if len(within) > 1:
             first, last = within[0], within[-1]
@@ -65,18 +68,16 @@ class Watch:
     def _watch(self) -> None:
         while not self._over.is_set():
             engine = _jpeg_engine() if self._on_gpu else None
-            self._looks.append(_Look(time.monotonic(), _processor_seconds(self._process), engine))
+            self._looks.append(_Look(time.monotonic(), self._processor_seconds(), engine))
             self._over.wait(SECONDS)
 
-
-def _processor_seconds(process: int) -> float:
-    """Of a process and those below it, since each began; one that has ended counts no more."""
-    total = 0.0
-    for member in family(process):
-        with contextlib.suppress(psutil.Error):
-            times = member.cpu_times()
-            total += times.user + times.system
-    return total
+    def _processor_seconds(self) -> float:
+        """Of the process and all that were ever seen below it, since each began."""
+        with contextlib.suppress(psutil.Error):  # one that has ended keeps what it had
+            for member in family(self._process):
+                times = member.cpu_times()
+                self._seconds[member.pid, member.create_time()] = times.user + times.system
+        return sum(self._seconds.values())
 
 
 def _jpeg_engine() -> float | None:

@@ -111,7 +111,7 @@ def test_a_picture_that_cannot_be_judged_is_no_rate_in_process() -> None:
 
 def test_the_server_is_compared_with_its_own_profile_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     driven = SimpleNamespace(pictures_per_second=50.0)
-    monkeypatch.setattr(served, "measure", lambda *_: (driven, Use(None, None)))
+    monkeypatch.setattr(served, "measure", lambda *_, **__: (driven, Use(None, None)))
     monkeypatch.setattr(served, "figures", lambda _: {})
     monkeypatch.setattr(served, "_served_file", lambda *_: "model.pt")
     for profile, wanted in (("cuda", 0.5), ("cpu", None)):
@@ -162,9 +162,9 @@ def test_a_server_that_cannot_be_measured_costs_its_own_row_and_leaves_its_log(
 ) -> None:
     asked: list[tuple[Settings, Path]] = []
 
-    def measure(settings: Settings, *rest: Any) -> NoReturn:
-        asked.append((settings, rest[-1]))
-        rest[-1].touch()
+    def measure(settings: Settings, *_: Any, log: Path, **__: Any) -> NoReturn:
+        asked.append((settings, log))
+        log.touch()
         raise error
 
     monkeypatch.setattr(served, "measure", measure)
@@ -201,8 +201,7 @@ def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
     off = Expected({FILM_ORIGIN.name: {"SCORES": np.array([2.0, -1.0], np.float32)}}, 0.1)
     settings = Settings(models=(FILM_ORIGIN.name,))
     monkeypatch.setattr(served, "expect", lambda *_: [right[0], off])
-    found, use = served.measure(settings, FILM_ORIGIN, BLOBS[:2], 1, 2, 1, PLAN.device)
-    assert use.cores
+    found, use = served.measure(settings, FILM_ORIGIN, BLOBS[:2], seconds=1, clients=2, batch=1, device=PLAN.device)
     assert use.jpeg_engine is None
     assert found.pictures_per_second > 0
     assert found.seconds <= 1
@@ -211,7 +210,7 @@ def test_only_right_answers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
     assert "off the right probability" in found.reason
     monkeypatch.setattr(served, "expect", lambda *_: [off, off])
     with pytest.raises(served.NoVerdict, match=r"no answer was right: film_origin is .* off"):
-        served.measure(settings, FILM_ORIGIN, BLOBS[:2], 0.5, 1, 1, PLAN.device)
+        served.measure(settings, FILM_ORIGIN, BLOBS[:2], seconds=0.5, clients=1, batch=1, device=PLAN.device)
 
 
 def test_the_device_that_was_named_is_the_current_one_in_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
